@@ -1,0 +1,29 @@
+//! Proof that the shared structures have the layout both sides assume. A field added, moved or
+//! resized fails to compile here.
+
+use crate::event::EventHeader;
+use crate::label::{Label, SubjectEntry};
+use core::mem::{align_of, offset_of, size_of};
+
+macro_rules! layout {
+    ($type:ident, size $size:literal, align $align:literal, { $($field:ident @ $offset:literal),+ $(,)? }) => {
+        const _: () = {
+            assert!(size_of::<$type>() == $size);
+            assert!(align_of::<$type>() == $align);
+            $(assert!(offset_of!($type, $field) == $offset);)+
+            // A field that is missing from the list makes this pattern incomplete.
+            const fn every_field(value: &$type) {
+                let $type { $($field: _),+ } = value;
+            }
+            let _ = every_field;
+        };
+    };
+}
+
+layout!(Label, size 16, align 8, { subject @ 0, policy @ 8, flags @ 12 });
+layout!(SubjectEntry, size 16, align 4, { policy @ 0, init_pid @ 4, flags @ 8, reserved @ 12 });
+layout!(EventHeader, size 88, align 8, {
+    time_ns @ 0, subject @ 8, generation @ 16, pid @ 24, tid @ 28, ppid @ 32, uid @ 36, policy @ 40,
+    flags @ 44, access @ 48, missing @ 52, operation @ 56, verdict @ 57, reason @ 58, mode @ 59,
+    view @ 60, reserved @ 61, skip @ 62, object_len @ 64, reserved2 @ 68, comm @ 72,
+});

@@ -1,0 +1,32 @@
+//! What crosses between the kernel programs and the agent, defined once.
+//!
+//! Everything here is `no_std`, free of pointers and of host byte-order questions (both sides run on
+//! the same machine), and laid out by hand: integers and byte arrays only, explicit padding, sizes
+//! proven in `layout.rs`.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+pub mod access;
+pub mod event;
+pub mod hook;
+pub mod label;
+mod layout;
+pub mod object;
+pub mod offsets;
+pub mod peer;
+pub mod reason;
+pub mod table;
+
+/// Version of everything in this crate. Pinned beside the maps; an agent that finds another value
+/// there refuses to adopt them.
+pub const ABI_VERSION: u32 = 1;
+
+/// Policy slots of a node. Slot 0 is never filled, so that a zeroed label finds no policy.
+pub const POLICY_SLOTS: u32 = 1024;
+
+/// Subjects a node can hold at once.
+pub const SUBJECTS_MAX: u32 = 16_384;
+
+/// Longest object (path, socket name) that is judged, in bytes without a terminator: `PATH_MAX - 1`.
+pub const OBJECT_MAX: usize = 4095;

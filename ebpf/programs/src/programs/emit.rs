@@ -1,0 +1,176 @@
+//! Records for the agent, and the memory of what was already reported while learning.
+
+use aya_ebpf::helpers::generated::{bpf_ktime_get_boot_ns, bpf_ringbuf_output};
+use aya_ebpf::helpers::{bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_get_current_uid_gid};
+use core::ptr;
+use stockade_abi::event::{EventHeader, HEADER_LEN};
+use stockade_abi::label::Label;
+use stockade_abi::object::View;
+use stockade_abi::reason::{Mode, Reason, Verdict};
+
+use super::count;
+use super::judge::Question;
+use super::kernel::{Pointer, current, load, probe};
+use super::maps::{EVENTS, SEEN};
+use super::policy::{Object, Start};
+use super::rounds::{CONTINUE, STOP, rounds};
+use super::scratch::{OBJECT_SIZE, Scratch, byte_at};
+
+/// An observation, as it is remembered. The generation is part of it, so that a new policy, and an
+/// agent that came back, see everything once more.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct SeenKey {
+    subject: u64,
+    object: u64,
+    generation: u64,
+    access: u32,
+    kind: u32,
+}
+
+/// One decision, ready to be recorded.
+pub(crate) struct Record<'a> {
+    pub(crate) label: &'a Label,
+    pub(crate) question: &'a Question,
+    pub(crate) mode: Option<Mode>,
+    pub(crate) verdict: Verdict,
+    pub(crate) reason: Reason,
+    pub(crate) missing: u32,
+    pub(crate) generation: u64,
+}
+
+/// Puts a record into the ring; while learning, only the first of its kind.
+#[inline(always)]
+pub(crate) fn record(record: &Record<'_>, scratch: *mut Scratch) {
+    let key = match (record.mode, record.question.object.problem) {
+        (Some(Mode::Learn), None) => {
+            let key = seen_key(record, &record.question.object);
+            // SAFETY: only whether there is a value matters.
+            if unsafe { SEEN.get(key) }.is_some() {
+                return;
+            }
+            Some(key)
+        }
+        (Some(Mode::Learn), Some(_)) | (Some(Mode::Audit | Mode::Enforce) | None, _) => None,
+    };
+    if !long(record, scratch) {
+        count::lost(record.label.policy);
+        return;
+    }
+    if let Some(key) = key {
+        // Not remembered means reported once more: never a loss.
+        let _reported_again = SEEN.insert(key, 1, 0);
+    }
+}
+
+#[inline(always)]
+fn seen_key(record: &Record<'_>, object: &Object) -> SeenKey {
+    let view = match object.start {
+        Start::Path(view) => view as u32,
+        Start::Peer => 0xff,
+    };
+    SeenKey {
+        subject: record.label.subject,
+        object: hash(object),
+        generation: record.generation,
+        access: record.question.access,
+        kind: record.question.operation as u32 | view << 8 | record.label.flags << 16,
+    }
+}
+
+/// 64-bit FNV-1a over the part of the object that is matched.
+#[inline(always)]
+fn hash(object: &Object) -> u64 {
+    let mut hash =
+        Hash { value: 0xcbf2_9ce4_8422_2325, bytes: object.bytes, skip: object.skip, len: object.len };
+    rounds(OBJECT_SIZE as u32, &mut hash, add_byte);
+    hash.value
+}
+
+/// A hash under way.
+#[repr(C)]
+struct Hash {
+    value: u64,
+    bytes: *const u8,
+    skip: u32,
+    len: u32,
+}
+
+extern "C" fn add_byte(round: u32, hash: &mut Hash) -> i64 {
+    let at = hash.skip + round;
+    if at >= hash.len {
+        return STOP;
+    }
+    let byte = byte_at(hash.bytes, at);
+    hash.value = (hash.value ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    CONTINUE
+}
+
+/// Puts a record without an object into the ring.
+#[inline(always)]
+pub(crate) fn short(record: &Record<'_>) {
+    let header = header(record, View::Plain, 0, 0);
+    // SAFETY: the header is on the stack, whole and initialised.
+    if !unsafe { output(&raw const header, 0) } {
+        count::lost(record.label.policy);
+    }
+}
+
+#[inline(always)]
+fn long(record: &Record<'_>, scratch: *mut Scratch) -> bool {
+    let object = &record.question.object;
+    let view = match object.start {
+        Start::Path(view) => view,
+        Start::Peer => View::Plain,
+    };
+    let len = object.len & (OBJECT_SIZE as u32 - 1);
+    // SAFETY: the claim on the buffer is ours.
+    let start = unsafe { &raw mut (*scratch).header };
+    // SAFETY: as above; the buffer is aligned for the header.
+    unsafe { ptr::write(start, header(record, view, object.skip, len)) };
+    // SAFETY: header and object are contiguous in the buffer, and `len` is masked to its size.
+    unsafe { output(start, len) }
+}
+
+#[inline(always)]
+fn header(record: &Record<'_>, view: View, skip: u32, len: u32) -> EventHeader {
+    let pid_tgid = bpf_get_current_pid_tgid();
+    let parent: Pointer = load!(current(), task_real_parent as Pointer);
+    EventHeader {
+        // SAFETY: the helper has no precondition.
+        time_ns: unsafe { bpf_ktime_get_boot_ns() },
+        subject: record.label.subject,
+        generation: record.generation,
+        pid: (pid_tgid >> 32) as u32,
+        tid: pid_tgid as u32,
+        ppid: probe!(parent, task_tgid as u32).unwrap_or(0),
+        uid: bpf_get_current_uid_gid() as u32,
+        policy: record.label.policy,
+        flags: record.label.flags,
+        access: record.question.access,
+        missing: record.missing,
+        operation: record.question.operation as u8,
+        verdict: record.verdict as u8,
+        reason: record.reason as u8,
+        mode: record.mode.map_or(0, |mode| mode as u8),
+        view: view as u8,
+        reserved: 0,
+        skip: skip as u16,
+        object_len: len,
+        reserved2: 0,
+        comm: bpf_get_current_comm().unwrap_or([0; 16]),
+    }
+}
+
+/// False when the ring is full.
+///
+/// # Safety
+///
+/// `len` bytes of the object follow the header in memory.
+#[inline(always)]
+unsafe fn output(start: *const EventHeader, len: u32) -> bool {
+    let map = ptr::from_ref(&EVENTS).cast_mut().cast();
+    let size = HEADER_LEN as u64 + u64::from(len);
+    // SAFETY: the caller vouches for the memory.
+    unsafe { bpf_ringbuf_output(map, start.cast_mut().cast(), size, 0) == 0 }
+}

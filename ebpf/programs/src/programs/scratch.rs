@@ -1,0 +1,72 @@
+//! Memory for one decision, safe under preemption.
+//!
+//! A task can be preempted in the middle of a program, and another on the same CPU can enter the same
+//! program: one buffer for each CPU would mix two paths into a wrong verdict. So each CPU has several,
+//! a decision claims one and gives it back, and none left is a reason of its own.
+
+use stockade_abi::event::EventHeader;
+
+use super::atomic;
+use super::maps::SCRATCH;
+
+/// Buffers of each CPU: the number of decisions that can be in preempted flight on it.
+pub(crate) const SCRATCH_SLOTS: u32 = 8;
+
+/// Bytes that hold an object: `PATH_MAX`, terminator included.
+pub(crate) const OBJECT_SIZE: usize = 4096;
+
+/// One buffer. Header and object are contiguous, as the ring buffer takes them.
+#[repr(C)]
+pub(crate) struct Scratch {
+    busy: u64,
+    plain: u64,
+    pub(crate) header: EventHeader,
+    pub(crate) object: [u8; OBJECT_SIZE],
+}
+
+/// Claims a buffer of this CPU.
+#[inline(always)]
+pub(crate) fn claim() -> Option<*mut Scratch> {
+    let mut index = 0;
+    while index < SCRATCH_SLOTS {
+        if let Some(slot) = SCRATCH.get_ptr_mut(index) {
+            // SAFETY: only the address is taken.
+            let busy = unsafe { &raw mut (*slot).busy };
+            // SAFETY: a field of a map value.
+            if unsafe { atomic::swap(busy, 1) } == 0 {
+                return Some(slot);
+            }
+        }
+        index += 1;
+    }
+    None
+}
+
+/// The same value, of which the verifier knows nothing any more. Numbers that it could follow (where a
+/// loop ended, say) would otherwise make it look at all that comes after once for each of them.
+#[inline(always)]
+pub(crate) fn plain(slot: *mut Scratch, value: u32) -> u32 {
+    // SAFETY: only the address is taken.
+    let at = unsafe { &raw mut (*slot).plain };
+    // SAFETY: a field of a map value that the caller has claimed.
+    unsafe { core::ptr::write_volatile(at, u64::from(value)) };
+    // SAFETY: as above.
+    let value = unsafe { core::ptr::read_volatile(at) };
+    value as u32
+}
+
+/// Gives a claimed buffer back.
+#[inline(always)]
+pub(crate) fn release(slot: *mut Scratch) {
+    // SAFETY: only the address is taken.
+    let busy = unsafe { &raw mut (*slot).busy };
+    // SAFETY: a field of a map value; the claim is the caller's, so nobody else writes here.
+    unsafe { core::ptr::write_volatile(busy, 0) };
+}
+
+/// The byte at `at` of a buffer's object.
+#[inline(always)]
+pub(crate) fn byte_at(object: *const u8, at: u32) -> u8 {
+    // SAFETY: inside the object, by the mask.
+    unsafe { *object.wrapping_add(at as usize & (OBJECT_SIZE - 1)) }
+}
