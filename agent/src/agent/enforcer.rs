@@ -1,0 +1,59 @@
+//! What the agent's core needs of the kernel side, so that tests can stand in for it.
+
+use stockade_abi::label::SubjectEntry;
+
+use crate::kernel::{Counters, HookState, Kernel, KernelError};
+
+/// The kernel side, as the core sees it.
+pub trait Enforcer: Send + 'static {
+    /// Swaps the policy of a slot, atomically.
+    fn set_policy(&mut self, slot: u32, words: &[u64]) -> Result<(), KernelError>;
+    /// Empties a slot.
+    fn clear_policy(&mut self, slot: u32) -> Result<(), KernelError>;
+    /// Whether a slot holds a policy.
+    fn has_policy(&self, slot: u32) -> Result<bool, KernelError>;
+    /// Makes a cgroup a subject.
+    fn bind(&mut self, cgroup: u64, entry: SubjectEntry) -> Result<(), KernelError>;
+    /// Makes a cgroup no subject. Processes that are labelled keep their label.
+    fn unbind(&mut self, cgroup: u64) -> Result<(), KernelError>;
+    /// Every subject.
+    fn bound(&self) -> Result<Vec<(u64, SubjectEntry)>, KernelError>;
+    /// Counts.
+    fn counters(&self) -> Result<Counters, KernelError>;
+    /// Hooks.
+    fn hooks(&self) -> Vec<HookState>;
+}
+
+impl Enforcer for Kernel {
+    fn set_policy(&mut self, slot: u32, words: &[u64]) -> Result<(), KernelError> {
+        Self::set_policy(self, slot, words)
+    }
+
+    fn clear_policy(&mut self, slot: u32) -> Result<(), KernelError> {
+        Self::clear_policy(self, slot)
+    }
+
+    fn has_policy(&self, slot: u32) -> Result<bool, KernelError> {
+        Self::has_policy(self, slot)
+    }
+
+    fn bind(&mut self, cgroup: u64, entry: SubjectEntry) -> Result<(), KernelError> {
+        Self::bind(self, cgroup, entry)
+    }
+
+    fn unbind(&mut self, cgroup: u64) -> Result<(), KernelError> {
+        Self::unbind(self, cgroup)
+    }
+
+    fn bound(&self) -> Result<Vec<(u64, SubjectEntry)>, KernelError> {
+        Self::bound(self)
+    }
+
+    fn counters(&self) -> Result<Counters, KernelError> {
+        Self::counters(self)
+    }
+
+    fn hooks(&self) -> Vec<HookState> {
+        Self::hooks(self)
+    }
+}

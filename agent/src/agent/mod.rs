@@ -1,0 +1,17 @@
+//! The node agent: a core that holds all state, and tasks that feed it.
+
+pub mod catalog;
+pub mod core;
+pub mod enforcer;
+pub mod lock;
+pub mod policies;
+pub mod recorder;
+pub mod report;
+pub mod shared;
+pub mod slots;
+pub mod start;
+pub mod subjects;
+pub mod table;
+mod tasks;
+
+pub use start::{AgentError, Options, run, uninstall};

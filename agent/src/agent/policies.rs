@@ -1,0 +1,279 @@
+//! Policies: from the catalog into slots, and out of them.
+
+use std::collections::BTreeMap;
+
+use stockade_abi::POLICY_SLOTS;
+use stockade_abi::reason::Mode;
+
+use super::catalog::Catalog;
+use super::core::{Core, CoreError, Live};
+use super::enforcer::Enforcer;
+use super::slots;
+use super::table::Table;
+use crate::kernel::KernelError;
+use crate::profile::{self, Profile};
+use crate::status::PolicyState;
+use crate::store::StoreError;
+use crate::store::slots::{SlotKey, SlotRow};
+
+/// Why a policy could not be put in force. What was in force before still is.
+#[derive(Debug, thiserror::Error)]
+pub enum PolicyError {
+    /// No slot is free.
+    #[error("all {} policy slots of this node are in use", POLICY_SLOTS - 1)]
+    SlotsFull,
+    /// It has no table.
+    #[error("the profile cannot be compiled: {0}")]
+    Compile(String),
+    /// The kernel side refused it.
+    #[error("the kernel did not take the policy: {0}")]
+    Kernel(#[from] KernelError),
+    /// It could not be recorded, and then a restart would not know it.
+    #[error("the policy cannot be recorded: {0}")]
+    Store(#[from] StoreError),
+}
+
+/// Where a policy's profile comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin<'a> {
+    /// Its text.
+    pub text: &'a str,
+    /// Its file in the profile directory.
+    pub source: Option<&'a str>,
+}
+
+impl<E: Enforcer> Core<E> {
+    /// Brings the policies in line with the files. `start`: nothing was put in force by this agent yet,
+    /// so everything is put in force once, and learning begins a new generation, upon which the kernel
+    /// reports again what the last agent may not have written down.
+    pub fn apply(
+        &mut self,
+        catalog: Catalog,
+        mut tables: BTreeMap<String, Table>,
+        start: bool,
+    ) -> Result<(), CoreError> {
+        self.catalog = catalog;
+        self.failed.clear();
+        let in_use: Vec<u32> = self.live.keys().copied().collect();
+        for slot in in_use {
+            self.refresh(slot, &mut tables, start);
+        }
+        let good = self.catalog.good.clone();
+        for (name, file) in &good {
+            let key = SlotKey::named(name);
+            if self.slot_of(&key).is_some() {
+                continue;
+            }
+            let source = file.path.display().to_string();
+            let origin = Origin { text: &file.text, source: Some(&source) };
+            let mode = file.profile.mode;
+            if let Err(error) = self.install(&key, mode, &file.profile, tables.remove(name), origin) {
+                tracing::error!(profile = name, %error, "the profile is not in force");
+                self.failed.insert(name.clone(), error.to_string());
+            }
+        }
+        self.free_unused()
+    }
+
+    /// The profile directory could not be read; everything stays as it is.
+    pub fn unreadable(&mut self, error: Option<String>) {
+        if error.is_some() && error != self.unreadable {
+            tracing::error!(error, "cannot read the profile directory");
+        }
+        self.unreadable = error;
+    }
+
+    /// The slot in use that serves `key`.
+    pub fn slot_of(&self, key: &SlotKey) -> Option<u32> {
+        self.rows.values().find(|row| row.freed.is_none() && row.key == *key).map(|row| row.slot)
+    }
+
+    fn refresh(&mut self, slot: u32, tables: &mut BTreeMap<String, Table>, start: bool) {
+        let Some(row) = self.rows.get(&slot).cloned() else { return };
+        let (state, message) = self.judge(&row);
+        let current = self.catalog.good.get(&row.key.profile).filter(|_| state == PolicyState::Ok);
+        let profile = match current {
+            Some(good) if row.key.adhoc.is_none() => {
+                Some((good.profile.clone(), good.text.clone(), Some(good.path.display().to_string())))
+            }
+            Some(_) | None if start => {
+                remembered(&row).map(|profile| (profile, row.text.clone(), row.source.clone()))
+            }
+            // In force already, and nothing newer is good.
+            Some(_) | None => None,
+        };
+        let live = self.live.entry(slot).or_insert_with(Live::new);
+        live.state = state;
+        live.message = message;
+        let Some((profile, text, source)) = profile else { return };
+        let mode = row.key.mode().unwrap_or(profile.mode);
+        let table = if row.key.mode.is_none() { tables.remove(&row.key.profile) } else { None };
+        let origin = Origin { text: &text, source: source.as_deref() };
+        if let Err(error) = self.put(slot, mode, &profile, table, origin, start) {
+            tracing::error!(profile = row.key.profile, slot, %error, "the policy stays as it was");
+            if let Some(live) = self.live.get_mut(&slot) {
+                live.state = PolicyState::Failed;
+                live.message = Some(error.to_string());
+            }
+        }
+    }
+
+    fn judge(&self, row: &SlotRow) -> (PolicyState, Option<String>) {
+        if row.text.is_empty() {
+            let message = "in force since before the database was made; stop its subjects to be rid of it";
+            return (PolicyState::Unknown, Some(message.to_owned()));
+        }
+        if row.key.adhoc.is_some() || self.catalog.good.contains_key(&row.key.profile) {
+            return (PolicyState::Ok, None);
+        }
+        let bad = self.catalog.bad.iter().find(|bad| row.source.as_deref() == bad.path.to_str());
+        match bad {
+            Some(bad) => (PolicyState::Bad, Some(bad.message.clone())),
+            None => (PolicyState::Removed, Some("its file is gone".to_owned())),
+        }
+    }
+
+    /// Puts a policy in force in a slot of its own. The slot is given back when no subject uses it, unless
+    /// its key is that of a file.
+    pub fn install(
+        &mut self,
+        key: &SlotKey,
+        mode: Mode,
+        profile: &Profile,
+        table: Option<Table>,
+        origin: Origin<'_>,
+    ) -> Result<u32, PolicyError> {
+        if let Some(slot) = self.slot_of(key) {
+            self.put(slot, mode, profile, table, origin, false)?;
+            return Ok(slot);
+        }
+        let slot = slots::choose(&self.rows, key).ok_or(PolicyError::SlotsFull)?;
+        let before = self.rows.get(&slot).cloned();
+        let row = SlotRow {
+            slot,
+            key: key.clone(),
+            generation: slots::last_generation(&self.rows, slot, key),
+            digest: String::new(),
+            source: None,
+            text: String::new(),
+            freed: None,
+        };
+        self.rows.insert(slot, row);
+        self.live.insert(slot, Live { state: PolicyState::Ok, ..Live::new() });
+        match self.put(slot, mode, profile, table, origin, false) {
+            Ok(()) => Ok(slot),
+            Err(error) => {
+                self.live.remove(&slot);
+                match before {
+                    Some(before) => self.rows.insert(slot, before),
+                    None => self.rows.remove(&slot),
+                };
+                Err(error)
+            }
+        }
+    }
+
+    /// Swaps the policy of a slot if its content changed, or if it must be put in force anew.
+    fn put(
+        &mut self,
+        slot: u32,
+        mode: Mode,
+        profile: &Profile,
+        table: Option<Table>,
+        origin: Origin<'_>,
+        start: bool,
+    ) -> Result<(), PolicyError> {
+        let (Some(row), Some(live)) = (self.rows.get(&slot), self.live.get(&slot)) else {
+            return Err(PolicyError::SlotsFull);
+        };
+        let same_text =
+            !row.digest.is_empty() && row.text == origin.text && row.source.as_deref() == origin.source;
+        if same_text && live.in_force && !start && table.is_none() && live.mode == Some(mode) {
+            return Ok(());
+        }
+        let mut table = match table {
+            Some(table) => table,
+            None => Table::compile(profile, mode).map_err(|error| PolicyError::Compile(error.to_string()))?,
+        };
+        let changed = row.digest != table.digest;
+        let anew = start && mode == Mode::Learn;
+        let next = SlotRow {
+            generation: row.generation.saturating_add(u64::from(changed || anew)),
+            digest: table.digest.clone(),
+            source: origin.source.map(str::to_owned),
+            text: origin.text.to_owned(),
+            ..row.clone()
+        };
+        if next != *row {
+            self.store.put_slot(&next)?;
+        }
+        if changed || start || !live.in_force {
+            let outcome = self.kernel.set_policy(slot, table.stamped(next.generation));
+            if let Err(error) = outcome {
+                // The database must not claim what is not in force.
+                let undone = SlotRow { digest: String::new(), ..row.clone() };
+                let noted = self.store.put_slot(&undone);
+                self.note(noted);
+                self.rows.insert(slot, undone);
+                return Err(error.into());
+            }
+            tracing::info!(
+                profile = next.key.profile,
+                slot,
+                generation = next.generation,
+                mode = mode.word(),
+                words = table.size.words,
+                "policy in force"
+            );
+        }
+        self.rows.insert(slot, next);
+        if let Some(live) = self.live.get_mut(&slot) {
+            live.mode = Some(mode);
+            live.in_force = true;
+            live.size = table.size;
+        }
+        Ok(())
+    }
+
+    /// Gives back the slots that nobody uses and no file asks for.
+    pub(super) fn free_unused(&mut self) -> Result<(), CoreError> {
+        let idle: Vec<u32> = self
+            .live
+            .keys()
+            .copied()
+            .filter(|slot| self.users(*slot) == 0)
+            .filter(|slot| {
+                let Some((row, live)) = self.rows.get(slot).zip(self.live.get(slot)) else { return false };
+                let of_a_file = row.key.adhoc.is_none() && row.key.mode.is_none();
+                !of_a_file || matches!(live.state, PolicyState::Removed | PolicyState::Unknown)
+            })
+            .collect();
+        for slot in idle {
+            let freed = Some(slots::next_freed(&self.rows));
+            let Some(row) = self.rows.get(&slot) else { continue };
+            let row = SlotRow { freed, digest: String::new(), ..row.clone() };
+            let recorded = self.store.put_slot(&row);
+            if recorded.is_ok() {
+                self.kernel.clear_policy(slot)?;
+                self.rows.insert(slot, row);
+                self.live.remove(&slot);
+            }
+            self.note(recorded);
+        }
+        Ok(())
+    }
+}
+
+/// The profile of a slot's last good text.
+fn remembered(row: &SlotRow) -> Option<Profile> {
+    if row.text.is_empty() {
+        return None;
+    }
+    match profile::parse(row.source.as_deref().unwrap_or(&row.key.profile), &row.text) {
+        Ok(parsed) => Some(parsed.profile),
+        Err(error) => {
+            tracing::error!(slot = row.slot, %error, "the remembered profile no longer parses; its policy stays");
+            None
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Which slot a policy gets.
+
+use std::collections::BTreeMap;
+
+use stockade_abi::POLICY_SLOTS;
+
+use crate::store::slots::{SlotKey, SlotRow};
+
+/// The slot for `key`, which has none in use: the one it had before, else one never used, else the one
+/// given back longest ago. A process that outlived its subject may still carry a slot's number, so
+/// slots change hands as late as possible.
+pub fn choose(rows: &BTreeMap<u32, SlotRow>, key: &SlotKey) -> Option<u32> {
+    let free = || rows.values().filter_map(|row| Some((row.freed?, row)));
+    free()
+        .find(|(_, row)| row.key == *key)
+        .map(|(_, row)| row.slot)
+        .or_else(|| (1..POLICY_SLOTS).find(|slot| !rows.contains_key(slot)))
+        .or_else(|| free().min_by_key(|(freed, _)| *freed).map(|(_, row)| row.slot))
+}
+
+/// The generation before the first one of a policy for `key` in `slot`: generations grow both with the
+/// slot and with what it serves.
+pub fn last_generation(rows: &BTreeMap<u32, SlotRow>, slot: u32, key: &SlotKey) -> u64 {
+    rows.values()
+        .filter(|row| row.slot == slot || row.key == *key)
+        .map(|row| row.generation)
+        .max()
+        .unwrap_or(0)
+}
+
+/// The order in which the next slot is given back.
+pub fn next_freed(rows: &BTreeMap<u32, SlotRow>) -> u64 {
+    rows.values().filter_map(|row| row.freed).max().map_or(1, |last| last.saturating_add(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(slot: u32, profile: &str, generation: u64, freed: Option<u64>) -> (u32, SlotRow) {
+        let key = SlotKey::named(profile);
+        let row = SlotRow {
+            slot,
+            key,
+            generation,
+            digest: String::new(),
+            source: None,
+            text: String::new(),
+            freed,
+        };
+        (slot, row)
+    }
+
+    #[test]
+    fn its_own_then_unused_then_oldest() {
+        let mut rows =
+            BTreeMap::from([row(1, "a", 5, None), row(2, "b", 9, Some(2)), row(3, "c", 3, Some(1))]);
+        assert_eq!(choose(&rows, &SlotKey::named("b")), Some(2));
+        assert_eq!(choose(&rows, &SlotKey::named("x")), Some(4));
+        rows.extend((4..POLICY_SLOTS).map(|slot| row(slot, "full", 1, None)));
+        assert_eq!(choose(&rows, &SlotKey::named("x")), Some(3));
+        for row in rows.values_mut() {
+            row.freed = None;
+        }
+        assert_eq!(choose(&rows, &SlotKey::named("x")), None);
+    }
+
+    #[test]
+    fn generations_only_grow() {
+        let rows = BTreeMap::from([row(1, "a", 5, Some(1)), row(2, "b", 9, Some(2))]);
+        assert_eq!(last_generation(&rows, 1, &SlotKey::named("b")), 9);
+        assert_eq!(last_generation(&rows, 2, &SlotKey::named("a")), 9);
+        assert_eq!(last_generation(&rows, 3, &SlotKey::named("a")), 5);
+        assert_eq!(last_generation(&rows, 3, &SlotKey::named("x")), 0);
+        assert_eq!(next_freed(&rows), 3);
+    }
+}

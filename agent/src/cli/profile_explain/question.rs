@@ -1,0 +1,121 @@
+//! A question as it is written, and as it is put to the policy.
+
+use std::net::{IpAddr, SocketAddr};
+
+use stockade_abi::access::{self, AccessSet};
+use stockade_abi::peer;
+
+use crate::compile::Object;
+
+/// What is asked.
+pub(super) struct Question {
+    pub(super) access: AccessSet,
+    /// The object for messages.
+    pub(super) shown: String,
+    object: Vec<u8>,
+}
+
+impl Question {
+    pub(super) fn parse(access: &[u8], object: &[u8]) -> Result<Self, String> {
+        let access = access_set(access)?;
+        let encoded = if access & access::CONNECT == 0 {
+            path(object)?;
+            object.to_vec()
+        } else if access == access::CONNECT {
+            encode(object)?
+        } else {
+            return Err("connect cannot be asked together with accesses to files".to_owned());
+        };
+        Ok(Self { access, shown: object.escape_ascii().to_string(), object: encoded })
+    }
+
+    pub(super) fn object(&self) -> Object<'_> {
+        if self.access == access::CONNECT { Object::Peer(&self.object) } else { Object::Path(&self.object) }
+    }
+}
+
+fn access_set(text: &[u8]) -> Result<AccessSet, String> {
+    let text = String::from_utf8_lossy(text);
+    text.split(',').try_fold(0, |set, word| {
+        let known = || access::WORDS.map(|(_, word)| word).join(", ");
+        access::from_word(word)
+            .map(|bit| set | bit)
+            .ok_or_else(|| format!("`{}` is no access; there are {}", word.escape_debug(), known()))
+    })
+}
+
+fn path(path: &[u8]) -> Result<(), String> {
+    let shown = || path.escape_ascii().to_string();
+    let Some(rest) = path.strip_prefix(b"/") else {
+        return Err(format!("`{}` is not an absolute path", shown()));
+    };
+    let odd = |part: &[u8]| matches!(part, b"" | b"." | b"..") || part.contains(&0);
+    if !rest.is_empty() && rest.split(|byte| *byte == b'/').any(odd) {
+        return Err(format!("`{}` is not canonical: it has `.`, `..`, `//` or a slash at the end", shown()));
+    }
+    Ok(())
+}
+
+/// The peer as the kernel side encodes it.
+fn encode(text: &[u8]) -> Result<Vec<u8>, String> {
+    let unix = |kind: u8, name: &[u8]| {
+        if name.is_empty() || name.len() > peer::UNIX_NAME_MAX {
+            return Err(format!("a unix socket's name has 1 to {} bytes", peer::UNIX_NAME_MAX));
+        }
+        Ok([&[kind], name].concat())
+    };
+    if let Some(name) = text.strip_prefix(b"unix:@") {
+        return unix(peer::ABSTRACT, name);
+    }
+    if let Some(path) = text.strip_prefix(b"unix:") {
+        return unix(peer::UNIX, path);
+    }
+    let (protocol, address) = match (text.strip_prefix(b"tcp:"), text.strip_prefix(b"udp:")) {
+        (Some(address), _) => (peer::TCP, address),
+        (None, Some(address)) => (peer::UDP, address),
+        (None, None) => (peer::TCP, text),
+    };
+    let shown = text.escape_ascii();
+    let address: SocketAddr = str::from_utf8(address)
+        .ok()
+        .and_then(|address| address.parse().ok())
+        .ok_or_else(|| format!("`{shown}` is no peer: write tcp:10.0.0.1:443, udp:[::1]:53 or unix:/path"))?;
+    let port = address.port().to_be_bytes();
+    let ip = address.ip().to_canonical();
+    Ok(match if ip.is_unspecified() { loopback(ip) } else { ip } {
+        IpAddr::V4(ip) => [&[peer::V4, protocol], &ip.octets()[..], &port].concat(),
+        IpAddr::V6(ip) => [&[peer::V6, protocol], &ip.octets()[..], &port].concat(),
+    })
+}
+
+fn loopback(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+    }
+}
+
+/// Bytes that `path` shares with the start of a rule's text.
+pub(super) fn common(path: &[u8], rule: &str) -> usize {
+    path.iter().zip(rule.bytes()).take_while(|(a, b)| **a == *b).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn peers_are_encoded_as_the_kernel_does() {
+        let encoded =
+            |text: &str| Question::parse(b"connect", text.as_bytes()).map(|question| question.object);
+        assert_eq!(encoded("10.0.0.1:443").unwrap(), b"4\x06\x0a\0\0\x01\x01\xbb");
+        assert_eq!(encoded("udp:[::ffff:10.0.0.1]:53").unwrap(), b"4\x11\x0a\0\0\x01\0\x35");
+        assert_eq!(encoded("udp:0.0.0.0:53").unwrap(), b"4\x11\x7f\0\0\x01\0\x35");
+        assert_eq!(encoded("tcp:[::]:1").unwrap(), [b"6\x06".as_slice(), &[0; 15], b"\x01\0\x01"].concat());
+        assert_eq!(encoded("unix:/run/x").unwrap(), b"u/run/x");
+        assert_eq!(encoded("unix:@x").unwrap(), b"ax");
+        for bad in ["10.0.0.1", "tcp:x:1", "10.0.0.1:70000", "unix:", "/run/x"] {
+            assert!(encoded(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! `stockade profile lint`: what is wrong or questionable in profiles.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use crate::compile::compile;
+use crate::profile::{Parsed, Problem, ProfileError, parse_bytes};
+
+/// What to check.
+///
+/// Exits with 0 when every file is a good profile (warnings do not count), with 1 when one is not, and
+/// with 2 when a file cannot be read.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Profiles to check
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// How to print the result
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Output {
+    /// For people
+    Text,
+    /// One JSON object a line for each problem
+    Json,
+}
+
+/// The outcome for one file, the worst last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Outcome {
+    Good,
+    Bad,
+    Unreadable,
+}
+
+/// Runs the verb.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let mut worst = Outcome::Good;
+    for file in &args.files {
+        worst = worst.max(lint(file, args.output, &mut out)?);
+    }
+    out.flush()?;
+    Ok(match worst {
+        Outcome::Good => ExitCode::SUCCESS,
+        Outcome::Bad => ExitCode::from(1),
+        Outcome::Unreadable => ExitCode::from(2),
+    })
+}
+
+fn lint(file: &Path, output: Output, out: &mut impl Write) -> io::Result<Outcome> {
+    let name = file.display().to_string();
+    let bytes = match fs::read(file) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            let message = format!("cannot read the file: {error}");
+            match output {
+                Output::Text => writeln!(out, "{name}: {message}")?,
+                Output::Json => object(out, &name, "error", &message, None, None)?,
+            }
+            return Ok(Outcome::Unreadable);
+        }
+    };
+    match parse_bytes(&name, &bytes) {
+        Ok(parsed) => good(&name, &parsed, output, out),
+        Err(error) => {
+            bad(&error, output, out)?;
+            Ok(Outcome::Bad)
+        }
+    }
+}
+
+fn good(name: &str, parsed: &Parsed, output: Output, out: &mut impl Write) -> io::Result<Outcome> {
+    for finding in &parsed.findings {
+        match output {
+            Output::Text => write!(out, "{finding}")?,
+            Output::Json => problem(out, name, "warning", finding.problem())?,
+        }
+    }
+    // A profile whose table would not fit reads well and could still never be used.
+    let compiled = compile(&parsed.profile, parsed.profile.mode, 0);
+    match (&compiled, output) {
+        (Err(error), Output::Text) => writeln!(out, "{name}: {error}")?,
+        (Err(error), Output::Json) => object(out, name, "error", &error.to_string(), None, None)?,
+        (Ok(_), Output::Text) => match parsed.findings.len() {
+            0 => writeln!(out, "{name}: good")?,
+            1 => writeln!(out, "{name}: good, with 1 warning")?,
+            count => writeln!(out, "{name}: good, with {count} warnings")?,
+        },
+        (Ok(_), Output::Json) => {}
+    }
+    Ok(if compiled.is_ok() { Outcome::Good } else { Outcome::Bad })
+}
+
+fn bad(error: &ProfileError, output: Output, out: &mut impl Write) -> io::Result<()> {
+    match output {
+        Output::Text => write!(out, "{error}"),
+        Output::Json => error.problems().iter().try_for_each(|one| problem(out, error.file(), "error", one)),
+    }
+}
+
+fn problem(out: &mut impl Write, file: &str, severity: &str, problem: &Problem) -> io::Result<()> {
+    let place = problem.place.map(|place| (place.line, place.column));
+    object(out, file, severity, &problem.message, problem.help.as_deref(), place)
+}
+
+fn object(
+    out: &mut impl Write,
+    file: &str,
+    severity: &str,
+    message: &str,
+    help: Option<&str>,
+    place: Option<(usize, usize)>,
+) -> io::Result<()> {
+    let (line, column) = place.unzip();
+    let object = json!({
+        "file": file, "line": line, "column": column, "severity": severity, "message": message, "help": help,
+    });
+    writeln!(out, "{object}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lint_text(text: &str, output: Output) -> (Outcome, String) {
+        let file = std::env::temp_dir().join(format!("stockade-lint-{}-{output:?}.yaml", std::process::id()));
+        fs::write(&file, text).unwrap();
+        let mut out = Vec::new();
+        let outcome = lint(&file, output, &mut out).unwrap();
+        fs::remove_file(file).unwrap();
+        (outcome, String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn outcomes() {
+        let head = "apiVersion: stockade.dev/v1alpha1\nkind: Profile\nmetadata: {name: a}\nspec:\n";
+        let (outcome, text) = lint_text(&format!("{head}  mode: audit\n"), Output::Text);
+        assert_eq!(outcome, Outcome::Good);
+        assert!(text.ends_with(": good\n"), "{text}");
+        let (outcome, text) =
+            lint_text(&format!("{head}  mode: enforce\n  capabilities: [chown]\n"), Output::Json);
+        assert_eq!((outcome, text.lines().count()), (Outcome::Good, 2), "{text}");
+        let (outcome, text) = lint_text(&format!("{head}  mode: enforced\n"), Output::Json);
+        assert_eq!(outcome, Outcome::Bad);
+        let object: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((&object["line"], &object["column"]), (&json!(5), &json!(9)));
+        let mut out = Vec::new();
+        let outcome = lint(Path::new("/nonexistent/x.yaml"), Output::Text, &mut out).unwrap();
+        assert_eq!(outcome, Outcome::Unreadable);
+    }
+}

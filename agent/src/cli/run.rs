@@ -1,0 +1,118 @@
+//! `stockade run`: the asking process becomes the command, so that its status, its signals and its
+//! terminal are the command's own.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+use std::{env, fs, process};
+
+use anyhow::{Context as _, bail};
+
+use super::ModeWord;
+use super::output::complain;
+use crate::control::client::{ask, socket};
+use crate::control::{ProfileRef, Request, Response, Run};
+
+/// Exit code of a command that could not be started, as shells have it.
+const NOT_STARTED: u8 = 126;
+/// Exit code of a command that does not exist.
+const NOT_FOUND: u8 = 127;
+/// Compiling a large profile takes its time.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// No profile is larger.
+const PROFILE_MAX: u64 = 4 << 20;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Profile: a file, or the name of one that the agent knows
+    #[arg(long, value_name = "FILE|NAME")]
+    profile: String,
+    /// Judge under this mode, not the profile's own
+    #[arg(long, value_enum)]
+    mode: Option<ModeWord>,
+    /// Name of the subject in events and status
+    #[arg(long)]
+    name: Option<String>,
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "CMD")]
+    pub(super) command: Vec<OsString>,
+}
+
+pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let (program, arguments) = args.command.split_first().context("no command is given")?;
+    let request = Request::Run(Run {
+        profile: profile(&args.profile)?,
+        mode: args.mode.map(|mode| mode.mode().word().to_owned()),
+        pid: process::id(),
+        name: args.name,
+    });
+    let (subject, profile) = match ask(&socket(), &request, PATIENCE)? {
+        Response::Bound { subject, profile, .. } => (subject, profile),
+        Response::Refused { message } => bail!(message),
+        Response::Status(_) | Response::Where { .. } => {
+            bail!("the agent gave the answer to another question")
+        }
+    };
+    let error = Command::new(program).args(arguments).exec();
+    let program = program.to_string_lossy();
+    if error.kind() == io::ErrorKind::NotFound {
+        complain(&format!("{program}: no such command (or its interpreter is missing)"));
+        return Ok(ExitCode::from(NOT_FOUND));
+    }
+    let hint = if error.kind() == io::ErrorKind::PermissionDenied {
+        format!(". If profile `{profile}` denied it, this shows why:\n  stockade events --subject {subject}")
+    } else {
+        String::new()
+    };
+    complain(&format!("{program}: {error}{hint}"));
+    Ok(ExitCode::from(NOT_STARTED))
+}
+
+/// A file if it looks like one or is one, else a name.
+fn profile(given: &str) -> anyhow::Result<ProfileRef> {
+    let looks_like_a_file = given.contains('/') || given.ends_with(".yaml") || given.ends_with(".yml");
+    if !looks_like_a_file && !Path::new(given).is_file() {
+        return Ok(ProfileRef::Name(given.to_owned()));
+    }
+    let bytes = read(Path::new(given)).with_context(|| format!("cannot read profile {given}"))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        anyhow::anyhow!("{given}: not UTF-8 text from byte {} on", error.utf8_error().valid_up_to())
+    })?;
+    let source = env::current_dir().map_or_else(|_| given.into(), |dir| dir.join(given));
+    Ok(ProfileRef::File { source: source.display().to_string(), text })
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let meta = fs::metadata(path)?;
+    if !meta.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    if meta.len() > PROFILE_MAX {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "larger than 4 MiB"));
+    }
+    fs::read(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::TempDir;
+
+    #[test]
+    fn file_or_name() {
+        assert_eq!(profile("web-of-names").unwrap(), ProfileRef::Name("web-of-names".to_owned()));
+        assert!(profile("missing.yaml").is_err());
+        assert!(profile("./missing").is_err());
+        let dir = TempDir::new("run");
+        let path = dir.path().join("p");
+        fs::write(&path, "text").unwrap();
+        let shown = path.display().to_string();
+        assert_eq!(profile(&shown).unwrap(), ProfileRef::File { source: shown, text: "text".to_owned() });
+        fs::write(&path, b"\xff").unwrap();
+        assert!(profile(path.to_str().unwrap()).is_err());
+        assert!(profile(dir.path().to_str().unwrap()).is_err());
+    }
+}

@@ -1,0 +1,79 @@
+//! What `/proc` says of a process. All of it is gone when the process is.
+
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::os::unix::ffi::OsStrExt as _;
+
+use crate::events::record::text;
+use crate::events::render::ProcessFacts;
+
+/// Longest argument list kept, in bytes.
+const ARGS_MAX: u64 = 4096;
+
+/// Executable and arguments of `pid`.
+pub fn facts(pid: u32) -> ProcessFacts {
+    ProcessFacts {
+        exe: fs::read_link(format!("/proc/{pid}/exe")).ok().map(|exe| text(exe.as_os_str().as_bytes())),
+        args: args(pid),
+    }
+}
+
+fn args(pid: u32) -> Option<Vec<String>> {
+    let mut bytes = Vec::new();
+    File::open(format!("/proc/{pid}/cmdline")).ok()?.take(ARGS_MAX + 1).read_to_end(&mut bytes).ok()?;
+    parse_args(&bytes)
+}
+
+/// Splits a command line; a longer one than is kept ends in `…`.
+fn parse_args(bytes: &[u8]) -> Option<Vec<String>> {
+    if bytes.is_empty() {
+        return None;
+    }
+    let max = usize::try_from(ARGS_MAX).unwrap_or(usize::MAX);
+    let kept = bytes.get(..max).unwrap_or(bytes);
+    let mut args: Vec<String> =
+        kept.strip_suffix(b"\0").unwrap_or(kept).split(|byte| *byte == 0).map(text).collect();
+    if kept.len() < bytes.len() {
+        args.push("…".to_owned());
+    }
+    Some(args)
+}
+
+/// The number by which `pid` knows itself: its id in its own pid namespace.
+pub fn own_pid(pid: u32) -> Option<u32> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    parse_ns_pid(&status)
+}
+
+fn parse_ns_pid(status: &str) -> Option<u32> {
+    let line = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
+    line.split_ascii_whitespace().last()?.parse().ok()
+}
+
+/// The boot that is running.
+pub fn boot_id() -> std::io::Result<String> {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn argument_lists() {
+        assert_eq!(parse_args(b""), None);
+        assert_eq!(parse_args(b"sh\0-c\0x y\0").unwrap(), ["sh", "-c", "x y"]);
+        assert_eq!(parse_args(b"nginx: master").unwrap(), ["nginx: master"]);
+        assert_eq!(parse_args(b"sh\0\0").unwrap(), ["sh", ""]);
+        let long = vec![b'a'; 5000];
+        assert_eq!(parse_args(&long).unwrap().last().unwrap(), "…");
+    }
+
+    #[test]
+    fn namespace_pid() {
+        assert_eq!(parse_ns_pid("Name:\tx\nNSpid:\t4711\t15\n"), Some(15));
+        assert_eq!(parse_ns_pid("NSpid:\t4711\n"), Some(4711));
+        assert_eq!(parse_ns_pid("Name:\tx\n"), None);
+        assert_eq!(own_pid(std::process::id()), Some(std::process::id()));
+    }
+}

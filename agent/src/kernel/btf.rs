@@ -1,0 +1,233 @@
+//! Field offsets from the kernel's own type information (BTF).
+//!
+//! Layout of the format: <https://docs.kernel.org/bpf/btf.html>. Only what is needed to find a field by
+//! name is read: structures, their members, and members of anonymous structures inside them.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::{fs, io};
+
+use stockade_abi::offsets::{FIELDS, Offsets};
+
+/// Where the running kernel describes its types.
+pub(super) const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
+
+const MAGIC: u16 = 0xeb9f;
+const HEADER_LEN: usize = 24;
+/// Deepest nesting of anonymous structures that is searched.
+const MAX_DEPTH: u32 = 8;
+
+/// Why an offset cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum BtfError {
+    /// The file is missing or unreadable.
+    #[error("{VMLINUX}: {0} (the kernel needs CONFIG_DEBUG_INFO_BTF=y)")]
+    Io(#[from] io::Error),
+    /// The file is not what the format says.
+    #[error("{VMLINUX} is malformed at byte {0}")]
+    Malformed(usize),
+    /// A structure or one of its fields does not exist.
+    #[error("this kernel has no field `{field}` in `struct {structure}`")]
+    NoField {
+        /// Structure.
+        structure: &'static str,
+        /// Field.
+        field: &'static str,
+    },
+}
+
+/// Reads every offset that the programs need from the running kernel.
+pub(super) fn offsets() -> Result<Offsets, BtfError> {
+    offsets_of(Path::new(VMLINUX))
+}
+
+fn offsets_of(path: &Path) -> Result<Offsets, BtfError> {
+    let bytes = fs::read(path)?;
+    let types = Types::parse(&bytes)?;
+    let mut values = [0; FIELDS.len()];
+    for (value, (structure, field)) in values.iter_mut().zip(FIELDS) {
+        *value = types.offset(structure, field)?.ok_or(BtfError::NoField { structure, field })?;
+    }
+    Ok(Offsets::from_values(values))
+}
+
+struct Types<'a> {
+    bytes: &'a [u8],
+    strings: usize,
+    /// Byte offset of each type, by its id.
+    at: Vec<usize>,
+    structures: HashMap<&'a [u8], usize>,
+}
+
+/// The kinds of type that differ in what follows their common part.
+mod kind {
+    pub(super) const INT: u32 = 1;
+    pub(super) const ARRAY: u32 = 3;
+    pub(super) const STRUCT: u32 = 4;
+    pub(super) const UNION: u32 = 5;
+    pub(super) const ENUM: u32 = 6;
+    pub(super) const FUNC_PROTO: u32 = 13;
+    pub(super) const VAR: u32 = 14;
+    pub(super) const DATASEC: u32 = 15;
+    pub(super) const DECL_TAG: u32 = 17;
+    pub(super) const ENUM64: u32 = 19;
+}
+
+/// Bytes of a type's common part.
+const COMMON: usize = 12;
+const MEMBER: usize = 12;
+
+impl<'a> Types<'a> {
+    fn parse(bytes: &'a [u8]) -> Result<Self, BtfError> {
+        let mut types = Self { bytes, strings: 0, at: vec![0], structures: HashMap::new() };
+        let magic = bytes.first_chunk::<2>().map(|magic| u16::from_ne_bytes(*magic));
+        if magic != Some(MAGIC) {
+            return Err(BtfError::Malformed(0));
+        }
+        let body = types.u32(4)? as usize;
+        let first = body + types.u32(8)? as usize;
+        let end = first + types.u32(12)? as usize;
+        types.strings = body + types.u32(16)? as usize;
+        if body < HEADER_LEN || end > bytes.len() {
+            return Err(BtfError::Malformed(HEADER_LEN));
+        }
+        let mut at = first;
+        while at < end {
+            let (kind, count) = types.kind(at)?;
+            types.at.push(at);
+            if kind == kind::STRUCT {
+                let name = types.string(types.u32(at)?)?;
+                types.structures.entry(name).or_insert(at);
+            }
+            at += COMMON
+                + match kind {
+                    kind::INT | kind::VAR | kind::DECL_TAG => 4,
+                    kind::ARRAY => 12,
+                    kind::STRUCT | kind::UNION | kind::DATASEC | kind::ENUM64 => count * 12,
+                    kind::ENUM | kind::FUNC_PROTO => count * 8,
+                    2 | 7..=12 | 16 | 18 => 0,
+                    0 | 20.. => return Err(BtfError::Malformed(at)),
+                };
+        }
+        Ok(types)
+    }
+
+    fn u32(&self, at: usize) -> Result<u32, BtfError> {
+        let bytes = self.bytes.get(at..).and_then(|rest| rest.first_chunk::<4>());
+        bytes.map(|bytes| u32::from_ne_bytes(*bytes)).ok_or(BtfError::Malformed(at))
+    }
+
+    /// Kind of the type at `at`, and how many members it has.
+    fn kind(&self, at: usize) -> Result<(u32, usize), BtfError> {
+        let info = self.u32(at + 4)?;
+        Ok((info >> 24 & 0x1f, (info & 0xffff) as usize))
+    }
+
+    fn string(&self, offset: u32) -> Result<&'a [u8], BtfError> {
+        let at = self.strings + offset as usize;
+        let rest = self.bytes.get(at..).ok_or(BtfError::Malformed(at))?;
+        rest.split(|byte| *byte == 0).next().ok_or(BtfError::Malformed(at))
+    }
+
+    /// Offset in bytes of `field` in `structure`; `None` when there is no such field.
+    fn offset(&self, structure: &str, field: &str) -> Result<Option<u32>, BtfError> {
+        match self.structures.get(structure.as_bytes()) {
+            Some(at) => self.member(*at, field.as_bytes(), 0),
+            None => Ok(None),
+        }
+    }
+
+    fn member(&self, at: usize, field: &[u8], depth: u32) -> Result<Option<u32>, BtfError> {
+        if depth == MAX_DEPTH {
+            return Ok(None);
+        }
+        let (_, count) = self.kind(at)?;
+        let has_bitfields = self.u32(at + 4)? >> 31 == 1;
+        for member in (0..count).map(|index| at + COMMON + index * MEMBER) {
+            let name = self.string(self.u32(member)?)?;
+            let bits = self.u32(member + 8)?;
+            let offset = if has_bitfields { bits & 0x00ff_ffff } else { bits } / 8;
+            if name == field {
+                return Ok(Some(offset));
+            }
+            if !name.is_empty() {
+                continue;
+            }
+            if let Some(inner) = self.anonymous(self.u32(member + 4)?)?
+                && let Some(within) = self.member(inner, field, depth + 1)?
+            {
+                return Ok(Some(offset + within));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Where the structure or union with this id stands.
+    fn anonymous(&self, id: u32) -> Result<Option<usize>, BtfError> {
+        let at = *self.at.get(id as usize).ok_or(BtfError::Malformed(0))?;
+        let (kind, _) = self.kind(at)?;
+        Ok((kind == kind::STRUCT || kind == kind::UNION).then_some(at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `struct path { void *mnt; struct { u32 a; u32 dentry; }; }` by hand.
+    fn sample() -> Vec<u8> {
+        let strings = b"\0path\0mnt\0dentry\0a\0";
+        let words: &[u32] = &[
+            // 1: the anonymous structure { a, dentry }
+            0,
+            4 << 24 | 2,
+            8,
+            17,
+            0,
+            0,
+            10,
+            0,
+            32, //
+            // 2: path { mnt, <anonymous> }
+            1,
+            4 << 24 | 2,
+            16,
+            6,
+            0,
+            0,
+            0,
+            1,
+            64,
+        ];
+        let types: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
+        let mut bytes = MAGIC.to_ne_bytes().to_vec();
+        bytes.extend([1, 0]);
+        for word in [24, 0, types.len(), types.len(), strings.len()] {
+            bytes.extend(u32::try_from(word).unwrap().to_ne_bytes());
+        }
+        bytes.extend(types);
+        bytes.extend(strings);
+        bytes
+    }
+
+    #[test]
+    fn finds_fields_also_inside_anonymous_structures() {
+        let bytes = sample();
+        let types = Types::parse(&bytes).unwrap();
+        assert_eq!(types.offset("path", "mnt").unwrap(), Some(0));
+        assert_eq!(types.offset("path", "dentry").unwrap(), Some(12));
+        assert_eq!(types.offset("path", "nothing").unwrap(), None);
+        assert_eq!(types.offset("nothing", "mnt").unwrap(), None);
+    }
+
+    #[test]
+    fn every_truncation_is_an_error_or_a_missing_field() {
+        let bytes = sample();
+        for len in 0..bytes.len() {
+            if let Ok(types) = Types::parse(&bytes[..len]) {
+                let _found = types.offset("path", "dentry");
+            }
+        }
+        assert!(Types::parse(&bytes[..30]).is_err());
+    }
+}

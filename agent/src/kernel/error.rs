@@ -1,0 +1,109 @@
+//! What can go wrong between the agent and the kernel.
+
+use std::io;
+use std::path::PathBuf;
+
+use aya::maps::MapError;
+use aya::pin::PinError;
+use aya::programs::ProgramError;
+use stockade_abi::hook::Hook;
+
+use super::btf::BtfError;
+
+/// Failure of the BPF side.
+#[derive(Debug, thiserror::Error)]
+pub enum KernelError {
+    /// The binary was built without its eBPF object.
+    #[error("this binary was built without its eBPF programs; build it with `cargo xtask build`")]
+    NoObject,
+    /// The kernel describes no types, or not those needed.
+    #[error("cannot read the kernel's type information: {0}")]
+    Btf(#[from] BtfError),
+    /// The type information could not be handed to the loader.
+    #[error("cannot load the kernel's type information: {0}")]
+    AyaBtf(#[from] aya::BtfError),
+    /// The object was refused as a whole.
+    #[error("the kernel refused the eBPF object: {0}")]
+    Load(#[source] Box<aya::EbpfError>),
+    /// One program was refused.
+    #[error("the kernel refused the program for hook {}: {source:?}", hook.kernel_name())]
+    Program {
+        /// Its hook.
+        hook: Hook,
+        /// The loader's error, with the verifier's log.
+        #[source]
+        source: Box<ProgramError>,
+    },
+    /// The object has no such program.
+    #[error("the eBPF object has no program for hook {}", .0.kernel_name())]
+    NoProgram(Hook),
+    /// A map operation failed.
+    #[error("map {map}: {source}")]
+    Map {
+        /// Name of the map.
+        map: &'static str,
+        /// The loader's error.
+        #[source]
+        source: Box<MapError>,
+    },
+    /// Every place for subjects is taken.
+    #[error(
+        "the kernel's table of subjects is full ({} are bound); remove containers or raise SUBJECTS_MAX",
+        stockade_abi::SUBJECTS_MAX
+    )]
+    SubjectsFull,
+    /// A table is none of the three sizes.
+    #[error("a policy table of {0} words has none of the sizes the kernel maps take")]
+    TableSize(usize),
+    /// A slot outside of the map.
+    #[error("policy slot {0} does not exist")]
+    Slot(u32),
+    /// Pinning failed.
+    #[error("cannot pin to {path}: {source}", path = path.display())]
+    Pin {
+        /// Where to.
+        path: PathBuf,
+        /// The loader's error.
+        #[source]
+        source: Box<PinError>,
+    },
+    /// A file operation failed.
+    #[error("{doing} {path}: {source}", path = path.display())]
+    File {
+        /// What was tried.
+        doing: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+    /// Pins of another ABI are there.
+    #[error(
+        "{path} holds the maps of another stockade (ABI {found}, this one has {}); stop its containers and \
+         run `stockade agent --uninstall` with that version, or reboot",
+        stockade_abi::ABI_VERSION, path = path.display()
+    )]
+    Abi {
+        /// Where they are pinned.
+        path: PathBuf,
+        /// Their version, as their directory says it.
+        found: String,
+    },
+    /// The canary could not be run.
+    #[error("the canary process failed: {0}")]
+    Canary(String),
+    /// The ring buffer could not be watched.
+    #[error("cannot watch the event ring: {0}")]
+    Ring(#[source] io::Error),
+}
+
+impl KernelError {
+    pub(super) fn map(map: &'static str) -> impl FnOnce(MapError) -> Self {
+        move |source| Self::Map { map, source: Box::new(source) }
+    }
+
+    pub(super) fn file(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::File { doing, path: path.into(), source }
+    }
+}

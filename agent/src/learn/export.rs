@@ -1,0 +1,163 @@
+//! A profile from what was learned.
+
+use std::fmt::Write as _;
+
+use stockade_abi::reason::Mode;
+
+use super::Seen;
+use super::generalise::{Refused, Rules, generalise};
+use super::store::BaselineStatus;
+use crate::clock;
+use crate::profile::{self, FileRule, PeerRule, Profile};
+
+/// A profile, ready to be printed.
+#[derive(Clone, Debug)]
+pub struct Export {
+    /// The YAML document with its header.
+    pub yaml: String,
+    /// What no rule can name.
+    pub refused: Vec<Refused>,
+}
+
+/// Joins what `current` allows with what was seen, under `mode`.
+pub fn export(
+    name: &str,
+    mode: Mode,
+    current: Option<&Profile>,
+    seen: &[Seen],
+    baseline: Option<&BaselineStatus>,
+) -> Export {
+    let rules = generalise(seen);
+    let refused = rules.refused.clone();
+    let profile = join(name, mode, current, rules);
+    let header = header(name, seen.len(), baseline, &refused);
+    Export { yaml: format!("{header}{}", profile.to_yaml()), refused }
+}
+
+fn join(name: &str, mode: Mode, current: Option<&Profile>, rules: Rules) -> Profile {
+    let mut profile = current.cloned().unwrap_or_else(|| Profile::new(name, mode));
+    profile.mode = mode;
+    for rule in rules.exec {
+        if !profile.exec.iter().any(|known| known.path == rule.path) {
+            profile.exec.push(rule);
+        }
+    }
+    for rule in rules.files {
+        add_file(&mut profile.files, rule);
+    }
+    for rule in rules.peers {
+        add_peer(&mut profile.peers, rule);
+    }
+    profile
+}
+
+fn add_file(files: &mut Vec<FileRule>, rule: FileRule) {
+    match files.iter_mut().find(|known| known.path == rule.path) {
+        Some(known) => known.access |= rule.access,
+        None => files.push(rule),
+    }
+}
+
+fn add_peer(peers: &mut Vec<PeerRule>, rule: PeerRule) {
+    let same = |known: &&mut PeerRule| known.to == rule.to && known.protocol == rule.protocol;
+    match peers.iter_mut().find(same) {
+        // No ports means every port.
+        Some(known) if known.ports.is_empty() => {}
+        Some(known) if rule.ports.is_empty() => known.ports.clear(),
+        Some(known) => {
+            for range in rule.ports {
+                let inside = |have: &profile::PortRange| have.first <= range.first && range.last <= have.last;
+                if !known.ports.iter().any(inside) {
+                    known.ports.push(range);
+                }
+            }
+            known.ports.sort();
+        }
+        None => peers.push(rule),
+    }
+}
+
+fn header(name: &str, seen: usize, baseline: Option<&BaselineStatus>, refused: &[Refused]) -> String {
+    let mut header = format!("# Profile {name}, from {seen} observations");
+    let sessions = baseline.map_or(0, |baseline| baseline.session_observations);
+    if sessions > 0 {
+        let _ = write!(header, " ({sessions} of sessions left out)");
+    }
+    header.push('\n');
+    if let Some((since, reason)) = baseline.and_then(|baseline| {
+        Some((baseline.incomplete_since?, baseline.incomplete_reason.as_deref().unwrap_or("unknown")))
+    }) {
+        let since = clock::rfc3339(i128::from(since) * 1_000_000_000);
+        let since = since.get(..19).unwrap_or(&since);
+        let _ = writeln!(
+            header,
+            "# INCOMPLETE since {since}Z: {reason}. Something that was done is missing here."
+        );
+    }
+    for one in refused {
+        let _ = writeln!(header, "# left out: {}: {}", one_line(&one.object), one.why);
+    }
+    header
+}
+
+/// An object's name must not end its comment.
+fn one_line(text: &str) -> String {
+    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use stockade_abi::access::{CREATE, READ};
+    use stockade_abi::reason::Operation;
+
+    use super::*;
+
+    fn file(path: &[u8]) -> Seen {
+        Seen { operation: Operation::File, access: READ, object: path.to_vec(), own_pids: BTreeSet::new() }
+    }
+
+    #[test]
+    fn keeps_what_is_and_adds_what_was_seen() {
+        let mut current = Profile::new("web", Mode::Learn);
+        current.files.push(FileRule::new("/a", CREATE));
+        let baseline = BaselineStatus {
+            profile: "web".to_owned(),
+            observations: 2,
+            session_observations: 1,
+            incomplete_since: Some(0),
+            incomplete_reason: Some("3 events lost".to_owned()),
+        };
+        let seen = [file(b"/a"), file(b"/b"), file(b"/x\n\xff")];
+        let export = export("web", Mode::Enforce, Some(&current), &seen, Some(&baseline));
+        let parsed = profile::parse("export", &export.yaml).unwrap().profile;
+        assert_eq!(parsed.mode, Mode::Enforce);
+        assert_eq!(parsed.files, [FileRule::new("/a", READ | CREATE), FileRule::new("/b", READ)]);
+        let header: Vec<&str> = export.yaml.lines().take_while(|line| line.starts_with('#')).collect();
+        assert_eq!(
+            header,
+            [
+                "# Profile web, from 3 observations (1 of sessions left out)",
+                "# INCOMPLETE since 1970-01-01T00:00:00Z: 3 events lost. Something that was done is missing here.",
+                r"# left out: /x\n\xff: the name is not UTF-8",
+            ]
+        );
+    }
+
+    #[test]
+    fn ports_are_joined() {
+        let target = profile::PeerTarget::Net("10.0.0.1/32".parse().unwrap());
+        let rule = |ports: &[u16]| PeerRule {
+            ports: ports.iter().map(|port| profile::PortRange::one(*port)).collect(),
+            ..PeerRule::new(target.clone())
+        };
+        let mut peers = vec![rule(&[443])];
+        add_peer(&mut peers, rule(&[80, 443]));
+        assert_eq!(peers, [rule(&[80, 443])]);
+        add_peer(&mut peers, rule(&[]));
+        assert_eq!(peers, [rule(&[])]);
+        add_peer(&mut peers, rule(&[1]));
+        assert_eq!(peers, [rule(&[])]);
+    }
+}

@@ -1,0 +1,309 @@
+//! From what was seen to the rules that allow it again.
+//!
+//! A rule names exactly what was seen, with few exceptions, all of them for data files whose names are
+//! made up while running: series of numbers, temporary files, entries of other processes in procfs, and
+//! the data directories of [`super::layout`]. Programs, libraries, configuration and what looks like
+//! a secret are always named exactly.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use stockade_abi::access::{self, AccessSet};
+use stockade_abi::reason::{Mode, Operation, Reason};
+
+use super::pattern::{Pattern, Piece, is_number, must_stay_literal, numbers};
+use super::random::random_names;
+use super::{Seen, layout, peers};
+use crate::compile::{Object, Policy, compile, escape};
+use crate::events::record::text;
+use crate::profile::{ExecRule, FileRule, PeerRule, Profile};
+
+/// Names that differ only in numbers are a series from this many on.
+const SERIES: usize = 4;
+/// The same for names that the subject itself created.
+const CREATED_SERIES: usize = 2;
+/// A run of so many digits in the name of a created file counts something.
+const LONG_NUMBER: usize = 3;
+
+/// Rules that allow what was seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// Programs.
+    pub exec: Vec<ExecRule>,
+    /// Files.
+    pub files: Vec<FileRule>,
+    /// Peers.
+    pub peers: Vec<PeerRule>,
+    /// What no rule can allow.
+    pub refused: Vec<Refused>,
+}
+
+/// Something seen that no rule can name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Refused {
+    /// The object.
+    pub object: String,
+    /// Why.
+    pub why: &'static str,
+}
+
+#[derive(Clone, Debug, Default)]
+struct File {
+    access: AccessSet,
+    own_pids: BTreeSet<u32>,
+}
+
+/// Proposes rules.
+pub fn generalise(seen: &[Seen]) -> Rules {
+    let mut rules = Rules::default();
+    let mut exec = BTreeSet::new();
+    let mut connected = BTreeSet::new();
+    let mut files: BTreeMap<&[u8], File> = BTreeMap::new();
+    for one in seen {
+        let object = one.object.as_slice();
+        match one.operation {
+            Operation::Exec => {
+                exec.insert(object);
+            }
+            Operation::Connect => {
+                connected.insert(object);
+            }
+            Operation::File => {
+                let file = files.entry(object).or_default();
+                file.access |= one.access & crate::profile::FILE_ACCESS;
+                file.own_pids.extend(&one.own_pids);
+            }
+            // Making a process needs no rule.
+            Operation::Fork => {}
+        }
+    }
+    for path in &exec {
+        match checked(path).and_then(|()| Pattern::literal(path).glob().ok_or(NOT_UTF8)) {
+            Ok(glob) => rules.exec.push(ExecRule::new(glob)),
+            Err(why) => rules.refused.push(Refused { object: text(path), why }),
+        }
+    }
+    file_rules(files, &exec, &mut rules);
+    rules.peers = peers::group(connected, &mut rules.refused);
+    rules.refused.sort();
+    rules.refused.dedup();
+    rules
+}
+
+const NOT_UTF8: &str = "the name is not UTF-8";
+
+fn checked(path: &[u8]) -> Result<(), &'static str> {
+    if path.first() == Some(&b'/') { Ok(()) } else { Err("not a file with a path of its own") }
+}
+
+fn file_rules(mut files: BTreeMap<&[u8], File>, exec: &BTreeSet<&[u8]>, rules: &mut Rules) {
+    let mut merged: BTreeMap<String, AccessSet> = BTreeMap::new();
+    let data_dirs: Vec<_> =
+        files.iter().filter_map(|(path, file)| layout::recognise(path, file.access)).collect();
+    for dir in &data_dirs {
+        let below = [&dir.path, &b"/"[..]].concat();
+        let seen = files
+            .iter()
+            .filter(|(path, _)| path.starts_with(&below))
+            .fold(0, |seen, (_, file)| seen | file.access);
+        for (glob, access) in dir.rules(seen) {
+            *merged.entry(format!("{}/{glob}", escape(&dir.path))).or_default() |= access;
+        }
+    }
+    let granted = Granted::by(&merged);
+    files.retain(|path, file| !granted.covers(path, file.access));
+
+    let patterns = patterns(&files, exec);
+    for (path, pattern) in &patterns {
+        let access = files.get(path).map_or(0, |file| file.access);
+        match pattern.glob() {
+            Some(glob) => *merged.entry(glob).or_default() |= access,
+            None => rules.refused.push(Refused { object: text(path), why: NOT_UTF8 }),
+        }
+    }
+    let granted = Granted::by(&merged);
+    for (path, file) in files {
+        if file.access == 0 || patterns.contains_key(path) || granted.covers(path, file.access) {
+            continue;
+        }
+        match checked(path).and_then(|()| Pattern::literal(path).glob().ok_or(NOT_UTF8)) {
+            Ok(glob) => *merged.entry(glob).or_default() |= file.access,
+            Err(why) => rules.refused.push(Refused { object: text(path), why }),
+        }
+    }
+    rules.files = merged.into_iter().map(|(path, access)| FileRule::new(path, access)).collect();
+}
+
+/// What rules grant, by the word of the matcher itself.
+struct Granted(Option<Policy>);
+
+impl Granted {
+    fn by(rules: &BTreeMap<String, AccessSet>) -> Self {
+        let mut profile = Profile::new("proposed", Mode::Enforce);
+        profile.files = rules.iter().map(|(path, access)| FileRule::new(path, *access)).collect();
+        // Without a table nothing counts as covered, and every path gets a rule of its own.
+        Self(compile(&profile, Mode::Enforce, 0).ok())
+    }
+
+    fn covers(&self, path: &[u8], access: AccessSet) -> bool {
+        self.0
+            .as_ref()
+            .is_some_and(|policy| policy.decide(&Object::Path(path), access, false).reason == Reason::Rule)
+    }
+}
+
+/// A file in its directory: its name, its path, and what is known of it.
+type Entry<'a, 'f> = (&'a [u8], &'a [u8], &'f File);
+
+/// Patterns for those paths that are not to be named exactly.
+fn patterns<'a>(files: &BTreeMap<&'a [u8], File>, exec: &BTreeSet<&[u8]>) -> BTreeMap<&'a [u8], Pattern> {
+    let mut patterns = BTreeMap::new();
+    let mut dirs: BTreeMap<&[u8], Vec<Entry<'a, '_>>> = BTreeMap::new();
+    for (path, file) in files {
+        if let Some(pattern) = other_process(path) {
+            patterns.insert(*path, pattern);
+            continue;
+        }
+        if file.access & (access::MAP | access::EXEC) != 0 || exec.contains(path) || must_stay_literal(path) {
+            continue;
+        }
+        if let Some((dir, name)) = split(path) {
+            dirs.entry(dir).or_default().push((name, *path, file));
+        }
+    }
+    let parents = numbered_dirs(dirs.keys().copied());
+    for (dir, entries) in &dirs {
+        let names = name_patterns(entries.iter().map(|(name, _, file)| (*name, *file)));
+        for (name, path, file) in entries {
+            let name_pattern = names.get(name);
+            // A created file that is only a number is kept in directories that are only numbers.
+            let chain = is_number(name) && name_pattern.is_some() && file.access & access::CREATE != 0;
+            let mut pattern = dir_pattern(dir, &parents, chain);
+            pattern.push_literal(b"/");
+            match name_pattern {
+                Some(name) => pattern.append(name),
+                None => pattern.push_literal(name),
+            }
+            if !pattern.is_literal() {
+                patterns.insert(*path, pattern);
+            }
+        }
+    }
+    patterns
+}
+
+fn split(path: &[u8]) -> Option<(&[u8], &[u8])> {
+    let slash = path.iter().rposition(|byte| *byte == b'/')?;
+    Some((path.get(..slash)?, path.get(slash + 1..)?))
+}
+
+/// `/proc/PID/…` of another process, and numbered entries below any process's directory.
+fn other_process(path: &[u8]) -> Option<Pattern> {
+    let below = path.strip_prefix(b"/proc/")?;
+    let mut components = below.split(|byte| *byte == b'/');
+    let mut before = components.next()?;
+    let mut pattern = Pattern::literal(b"/proc/");
+    if is_number(before) {
+        pattern.push(Piece::Number);
+    } else if before == b"self" || before == b"thread-self" {
+        pattern.push_literal(before);
+    } else {
+        return None;
+    }
+    for component in components {
+        pattern.push_literal(b"/");
+        if is_number(component) && matches!(before, b"task" | b"fd" | b"fdinfo") {
+            pattern.push(Piece::Number);
+        } else {
+            pattern.push_literal(component);
+        }
+        before = component;
+    }
+    (!pattern.is_literal()).then_some(pattern)
+}
+
+/// Directories named by number that have enough siblings to be a series.
+fn numbered_dirs<'a>(dirs: impl Iterator<Item = &'a [u8]>) -> BTreeSet<&'a [u8]> {
+    let mut children: BTreeMap<&[u8], BTreeSet<&[u8]>> = BTreeMap::new();
+    for dir in dirs {
+        let mut rest = dir;
+        while let Some((parent, name)) = split(rest) {
+            if is_number(name) {
+                children.entry(parent).or_default().insert(name);
+            }
+            rest = parent;
+        }
+    }
+    children.into_iter().filter(|(_, names)| names.len() >= SERIES).map(|(parent, _)| parent).collect()
+}
+
+/// The directory, with numbers for components that `parents` holds a series of, and with `chain` also
+/// for the numbered ones at its end.
+fn dir_pattern(dir: &[u8], parents: &BTreeSet<&[u8]>, chain: bool) -> Pattern {
+    let Some((parent, name)) = split(dir) else { return Pattern::literal(dir) };
+    let number = is_number(name) && (chain || parents.contains(parent));
+    let mut pattern = dir_pattern(parent, parents, chain && number);
+    pattern.push_literal(b"/");
+    if number {
+        pattern.push(Piece::Number);
+    } else {
+        pattern.push_literal(name);
+    }
+    pattern
+}
+
+/// Patterns for the names in one directory.
+fn name_patterns<'a, 'f>(entries: impl Iterator<Item = (&'a [u8], &'f File)>) -> BTreeMap<&'a [u8], Pattern> {
+    let entries: Vec<_> = entries.collect();
+    let mut found: BTreeMap<&[u8], Pattern> = BTreeMap::new();
+    let created = |file: &File| file.access & access::CREATE != 0;
+    for (name, _) in &entries {
+        if let Some(pattern) = unnamed(name) {
+            found.insert(name, pattern);
+        }
+    }
+    for pattern in random_names(entries.iter().filter(|(_, file)| created(file)).map(|(name, _)| *name)) {
+        absorb(&entries, &pattern, &mut found);
+    }
+    let mut series: BTreeMap<(Pattern, AccessSet), usize> = BTreeMap::new();
+    for (name, file) in entries.iter().filter(|(name, _)| !found.contains_key(name)) {
+        let shape = numbers(name, |_| true);
+        if !shape.is_literal() {
+            *series.entry((shape, file.access)).or_default() += 1;
+        }
+    }
+    let long_enough = |(_, access): &(Pattern, AccessSet), count: usize| {
+        count >= if access & access::CREATE != 0 { CREATED_SERIES } else { SERIES }
+    };
+    for (key, count) in &series {
+        if long_enough(key, *count) {
+            absorb(&entries, &key.0, &mut found);
+        }
+    }
+    for (name, file) in entries.iter().filter(|(_, file)| created(file)) {
+        let is_own = |run: &[u8]| file.own_pids.iter().any(|pid| pid.to_string().as_bytes() == run);
+        let pattern = numbers(name, |run| run.len() >= LONG_NUMBER || is_own(run));
+        if !pattern.is_literal() {
+            absorb(&entries, &pattern, &mut found);
+        }
+    }
+    found
+}
+
+/// Gives `pattern` to every name of its form that has none.
+fn absorb<'a>(entries: &[(&'a [u8], &File)], pattern: &Pattern, found: &mut BTreeMap<&'a [u8], Pattern>) {
+    for (name, _) in entries {
+        if pattern.fits(name) {
+            found.entry(name).or_insert_with(|| pattern.clone());
+        }
+    }
+}
+
+/// `#123 (deleted)`: how the kernel shows a file that was made without a name.
+fn unnamed(name: &[u8]) -> Option<Pattern> {
+    let number = name.strip_prefix(b"#")?.strip_suffix(b" (deleted)")?;
+    is_number(number).then(|| numbers(name, |_| true))
+}
+
+#[cfg(test)]
+#[path = "generalise_tests.rs"]
+mod tests;

@@ -1,0 +1,159 @@
+//! Tests of the rules that learning proposes.
+
+use stockade_abi::access::{APPEND, CREATE, EXEC, MAP, READ, WRITE};
+
+use super::*;
+
+fn file(path: &str, access: AccessSet) -> Seen {
+    Seen { operation: Operation::File, access, object: path.as_bytes().to_vec(), own_pids: BTreeSet::new() }
+}
+
+fn own(path: &str, pid: u32) -> Seen {
+    Seen { own_pids: BTreeSet::from([pid]), ..file(path, WRITE | CREATE) }
+}
+
+fn globs(seen: &[Seen]) -> Vec<(String, AccessSet)> {
+    generalise(seen).files.into_iter().map(|rule| (rule.path, rule.access)).collect()
+}
+
+fn paths(seen: &[Seen]) -> Vec<String> {
+    globs(seen).into_iter().map(|(path, _)| path).collect()
+}
+
+#[test]
+fn accesses_of_one_path_become_one_rule() {
+    let seen = [file("/var/log/x", CREATE | APPEND), file("/var/log/x", READ)];
+    assert_eq!(globs(&seen), [("/var/log/x".to_owned(), READ | CREATE | APPEND)]);
+}
+
+#[test]
+fn programs_and_libraries_are_named_exactly() {
+    let mut seen = Vec::new();
+    for n in 0..9 {
+        seen.push(file(&format!("/opt/lib{n}.so"), READ | MAP));
+        seen.push(Seen { operation: Operation::Exec, access: EXEC, ..file(&format!("/opt/run{n}"), 0) });
+        seen.push(file(&format!("/opt/run{n}"), READ));
+    }
+    let rules = generalise(&seen);
+    assert_eq!((rules.exec.len(), rules.files.len()), (9, 18));
+    assert!(rules.files.iter().all(|rule| !rule.path.contains('*')));
+}
+
+#[test]
+fn other_processes_in_procfs() {
+    let seen = [
+        file("/proc/17/stat", READ),
+        file("/proc/18/stat", READ),
+        file("/proc/17/task/19/comm", WRITE),
+        file("/proc/self/fd/7", READ),
+        file("/proc/sys/kernel/cap_last_cap", READ),
+    ];
+    assert_eq!(
+        paths(&seen),
+        [
+            "/proc/[0-9]*/stat",
+            "/proc/[0-9]*/task/[0-9]*/comm",
+            "/proc/self/fd/[0-9]*",
+            "/proc/sys/kernel/cap_last_cap"
+        ]
+    );
+}
+
+#[test]
+fn series_need_four_names_of_the_same_use() {
+    let many: Vec<Seen> = (1..=4).map(|n| file(&format!("/srv/part{n}.dat"), READ)).collect();
+    assert_eq!(paths(&many), ["/srv/part[0-9]*.dat"]);
+    assert_eq!(paths(&many[..3]).len(), 3);
+    let mut mixed = many;
+    mixed[0].access = WRITE;
+    assert_eq!(paths(&mixed).len(), 4);
+}
+
+#[test]
+fn guarded_places_are_named_exactly() {
+    for dir in ["/etc/x", "/usr/share/x", "/lib/x", "/srv/.ssh"] {
+        let seen: Vec<Seen> = (1..=9).map(|n| file(&format!("{dir}/part{n}"), READ | CREATE)).collect();
+        assert_eq!(paths(&seen).len(), 9, "{dir}");
+    }
+    let keys: Vec<Seen> = (1..=9).map(|n| file(&format!("/srv/key{n}"), READ | CREATE)).collect();
+    assert_eq!(paths(&keys).len(), 9);
+}
+
+#[test]
+fn one_temporary_file_is_enough() {
+    assert_eq!(
+        paths(&[file("/var/lib/nginx/body/0000000001", WRITE | CREATE)]),
+        ["/var/lib/nginx/body/[0-9]*"]
+    );
+    assert_eq!(
+        paths(&[file("/var/lib/nginx/proxy/1/00/0000000001", WRITE | CREATE)]),
+        ["/var/lib/nginx/proxy/[0-9]*/[0-9]*/[0-9]*"]
+    );
+    assert_eq!(paths(&[own("/data/temp-15.rdb", 15)]), ["/data/temp-[0-9]*.rdb"]);
+    assert_eq!(paths(&[own("/data/temp-15.rdb", 16)]), ["/data/temp-15.rdb"]);
+    // Only read: no reason to believe that there will be another.
+    assert_eq!(paths(&[file("/srv/0000000001", READ)]), ["/srv/0000000001"]);
+}
+
+#[test]
+fn later_uses_follow_the_pattern() {
+    let seen = [file("/tmp/body-0000000001", WRITE | CREATE), file("/tmp/body-0000000007", READ)];
+    assert_eq!(globs(&seen), [("/tmp/body-[0-9]*".to_owned(), READ | WRITE | CREATE)]);
+}
+
+#[test]
+fn files_without_a_name() {
+    assert_eq!(paths(&[file("/tmp/#4711 (deleted)", WRITE | CREATE)]), ["/tmp/#[0-9]* (deleted)"]);
+    assert_eq!(paths(&[file("/dev/zero (deleted)", READ)]), ["/dev/zero (deleted)"]);
+}
+
+#[test]
+fn postgresql_survives_new_tables() {
+    let root = "/var/lib/postgresql/15/main";
+    let seen: Vec<Seen> = [
+        ("global/pg_control", READ | WRITE),
+        ("base/5/1259", READ | WRITE),
+        ("base/5/16384", READ | WRITE | CREATE),
+        ("pg_wal/000000010000000000000001", READ | WRITE),
+        ("postgresql.auto.conf", READ),
+    ]
+    .map(|(name, access)| file(&format!("{root}/{name}"), access))
+    .into();
+    let rules = generalise(&seen);
+    let mut profile = Profile::new("pg", Mode::Enforce);
+    profile.files = rules.files;
+    let policy = compile(&profile, Mode::Enforce, 1).unwrap();
+    let allowed = |name: &str, access| {
+        let path = format!("{root}/{name}");
+        policy.decide(&Object::Path(path.as_bytes()), access, false).reason == Reason::Rule
+    };
+    for name in [
+        "base/24576/24601",
+        "base/24576/24601_fsm",
+        "base/24576/24601.1",
+        "pg_wal/0000000100000000000000AF",
+        "pg_xact/0001",
+        "base/pgsql_tmp/pgsql_tmp1234.0",
+        "pg_stat_tmp/global.stat",
+        "pg_logical/replorigin_checkpoint.tmp",
+    ] {
+        assert!(allowed(name, READ | WRITE | CREATE), "{name}");
+    }
+    assert!(allowed("postgresql.auto.conf", READ) && !allowed("postgresql.auto.conf", WRITE));
+    for name in ["base/24576/x", "evil", "base/../x", "pg_hba.conf"] {
+        assert!(!allowed(name, READ), "{name}");
+    }
+    assert!(!profile.files.iter().any(|rule| rule.path.ends_with("/1259")));
+}
+
+#[test]
+fn what_no_rule_can_name_is_told() {
+    let seen = [
+        file("pipe:[123]", WRITE),
+        Seen { object: b"/a\xff".to_vec(), ..file("", READ) },
+        Seen { operation: Operation::Exec, object: b"/b\xff".to_vec(), ..file("", EXEC) },
+    ];
+    let rules = generalise(&seen);
+    assert!(rules.files.is_empty() && rules.exec.is_empty());
+    assert_eq!(rules.refused.len(), 3);
+}

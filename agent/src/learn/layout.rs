@@ -1,0 +1,90 @@
+//! Data directories whose layout is known: what a database keeps in its own directory is named by
+//! number, and the numbers of tomorrow's tables cannot be learned today.
+
+use stockade_abi::access::{self, AccessSet};
+
+/// Names that a database makes below its data directory.
+struct Layout {
+    /// A file that the database, and nothing else, writes there.
+    marker: &'static str,
+    /// Globs below the data directory: files it makes.
+    files: &'static [&'static str],
+    /// Globs below the data directory: directories it lists.
+    dirs: &'static [&'static str],
+}
+
+/// The on-disk layout that PostgreSQL documents ("Database File Layout").
+const POSTGRESQL: Layout = Layout {
+    marker: "/global/pg_control",
+    files: &[
+        "base/[0-9]*/[0-9]*",
+        "base/[0-9]*/t[0-9]*",
+        "base/[0-9]*/{PG_VERSION,pg_filenode.map*,pg_internal.init*}",
+        "base/pgsql_tmp/**",
+        "global/[0-9]*",
+        "global/pg_{control,filenode.map*,internal.init*}",
+        "pg_{commit_ts,notify,serial,subtrans,xact}/[0-9A-F]*",
+        "pg_{dynshmem,logical,replslot,snapshots,stat,stat_tmp}/**",
+        "pg_multixact/{members,offsets}/[0-9A-F]*",
+        "pg_wal/[0-9A-F]*",
+        "pg_wal/archive_status/*",
+        "pg_wal/xlogtemp.[0-9]*",
+    ],
+    dirs: &[
+        "base",
+        "base/[0-9]*",
+        "base/pgsql_tmp",
+        "global",
+        "pg_{commit_ts,dynshmem,logical,multixact,notify,replslot,serial,snapshots,stat,stat_tmp,subtrans,tblspc,twophase,wal,xact}",
+        "pg_multixact/{members,offsets}",
+        "pg_wal/archive_status",
+    ],
+};
+
+const LAYOUTS: [&Layout; 1] = [&POSTGRESQL];
+
+/// A data directory found among what was seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataDir {
+    /// Its path.
+    pub path: Vec<u8>,
+    layout: usize,
+}
+
+/// The data directory that `path` shows to be one, when it is a marker that was opened for writing.
+pub fn recognise(path: &[u8], seen: AccessSet) -> Option<DataDir> {
+    if seen & access::WRITE == 0 {
+        return None;
+    }
+    LAYOUTS.iter().enumerate().find_map(|(layout, known)| {
+        let dir = path.strip_suffix(known.marker.as_bytes())?;
+        (!dir.is_empty()).then(|| DataDir { path: dir.to_vec(), layout })
+    })
+}
+
+impl DataDir {
+    /// The rules its layout stands for: globs below the directory, with their accesses. `seen` is what
+    /// was done with files of the layout.
+    pub fn rules(&self, seen: AccessSet) -> Vec<(&'static str, AccessSet)> {
+        let Some(layout) = LAYOUTS.get(self.layout) else { return Vec::new() };
+        // Reading, writing and making files is what such a directory is for.
+        let files = access::READ | access::WRITE | access::CREATE | (seen & !(access::MAP | access::EXEC));
+        let files = layout.files.iter().map(|glob| (*glob, files));
+        files.chain(layout.dirs.iter().map(|glob| (*glob, access::READ))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_marker_must_be_written() {
+        let path = b"/var/lib/postgresql/15/main/global/pg_control";
+        assert_eq!(recognise(path, access::READ), None);
+        let dir = recognise(path, access::READ | access::WRITE).unwrap();
+        assert_eq!(dir.path, b"/var/lib/postgresql/15/main");
+        assert_eq!(recognise(b"/global/pg_control", access::WRITE), None);
+        assert!(dir.rules(access::MAP).iter().all(|(_, access)| access & access::MAP == 0));
+    }
+}

@@ -1,0 +1,93 @@
+//! Names with a random part, as `mkstemp`, hashes and UUIDs make them.
+
+use super::pattern::{Pattern, Piece};
+
+/// Names needed before a random part is believed.
+const SIBLINGS: usize = 3;
+/// Shortest random part: the six of `mkstemp`.
+const SHORTEST: usize = 6;
+/// Names of one directory that are looked at; comparing is quadratic.
+const LOOKED_AT: usize = 512;
+
+/// Patterns for groups of names of equal length that differ in one stretch, and there in most places.
+pub(super) fn random_names<'a>(names: impl Iterator<Item = &'a [u8]>) -> Vec<Pattern> {
+    let mut left: Vec<&[u8]> = names.take(LOOKED_AT).collect();
+    left.sort_by_key(|name| name.len());
+    let mut patterns = Vec::new();
+    for group in left.chunk_by(|a, b| a.len() == b.len()) {
+        let mut group = group.to_vec();
+        while let Some((first, rest)) = group.split_first() {
+            let (mut alike, other): (Vec<&[u8]>, Vec<&[u8]>) =
+                rest.iter().partition(|name| window(&[first, name]).is_some());
+            alike.push(first);
+            if alike.len() >= SIBLINGS
+                && let Some((start, end)) = window(&alike)
+            {
+                let mut pattern = Pattern::literal(first.get(..start).unwrap_or(b""));
+                pattern.push(Piece::Any(end - start));
+                pattern.push_literal(first.get(end..).unwrap_or(b""));
+                patterns.push(pattern);
+            }
+            group = other;
+        }
+    }
+    patterns
+}
+
+/// The stretch in which the names differ, when it looks random: long enough, made of the letters that
+/// such names are made of, not a mere number, and different in at least half of its places.
+fn window(names: &[&[u8]]) -> Option<(usize, usize)> {
+    let (first, rest) = names.split_first()?;
+    let len = first.len();
+    let differs = |at: usize| rest.iter().any(|name| name.get(at) != first.get(at));
+    let mut start = (0..len).find(|at| differs(*at))?;
+    let end = (0..len).rev().find(|at| differs(*at))? + 1;
+    let made_of = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    // Two random strings may begin alike by chance.
+    while end - start < SHORTEST && start > 0 && made_of(*first.get(start - 1)?) {
+        start -= 1;
+    }
+    let width = end - start;
+    let parts: Option<Vec<&[u8]>> = names.iter().map(|name| name.get(start..end)).collect();
+    let parts = parts?;
+    let different = (start..end).filter(|at| differs(*at)).count();
+    let random = width >= SHORTEST
+        && different * 2 >= width
+        && parts.iter().all(|part| part.iter().all(|byte| made_of(*byte)))
+        && !parts.iter().all(|part| part.iter().all(u8::is_ascii_digit));
+    random.then_some((start, end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn globs(names: &[&str]) -> Vec<String> {
+        random_names(names.iter().map(|name| name.as_bytes())).iter().filter_map(Pattern::glob).collect()
+    }
+
+    #[test]
+    fn mkstemp() {
+        assert_eq!(globs(&["tmp.aB3xYz", "tmp.Qw9Rt2", "tmp.k0LmN8", "other"]), ["tmp.??????"]);
+        assert_eq!(globs(&["tmp.aB3xYz", "tmp.Qw9Rt2"]), [] as [String; 0]);
+    }
+
+    #[test]
+    fn uuid_with_suffix() {
+        let names = [
+            "f47ac10b-58cc-4372-a567-0e02b2c3d479.json",
+            "0c6f1e9a-1b7d-4d0e-9f3c-8a2b5c7d9e10.json",
+            "9b2d7e44-aaaa-4b1c-8d2e-5f6a7b8c9d0e.json",
+        ];
+        let globs = globs(&names);
+        assert_eq!(globs.len(), 1);
+        assert!(globs[0].ends_with("?.json") && globs[0].starts_with("????????"), "{globs:?}");
+    }
+
+    #[test]
+    fn words_and_numbers_are_not_random() {
+        assert_eq!(globs(&["report-a", "report-b", "report-c"]), [] as [String; 0]);
+        assert_eq!(globs(&["0000000001", "0000000002", "0000000003"]), [] as [String; 0]);
+        assert_eq!(globs(&["1834921111", "2093847522", "9182736455"]), [] as [String; 0]);
+    }
+}

@@ -1,0 +1,17 @@
+//! The parts of the stockade agent and of its command line.
+
+pub mod agent;
+pub mod cli;
+pub mod clock;
+pub mod compile;
+pub mod control;
+pub mod events;
+pub mod identity;
+pub mod kernel;
+pub mod learn;
+pub mod profile;
+pub mod status;
+pub mod store;
+
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,200 @@
+//! What is wrong with a profile, and where: rendered as one screen with file, line, column and the
+//! lines concerned.
+
+use std::fmt;
+use std::sync::Arc;
+
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, Severity};
+
+/// Problems shown at once; the rest is counted.
+const SHOWN: usize = 5;
+
+/// A position in a profile's text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// Byte offset.
+    pub offset: usize,
+    /// Bytes to underline.
+    pub len: usize,
+}
+
+impl Place {
+    /// The position at `line` and `column` (both from 1) of `text`, with what to underline there.
+    pub(crate) fn at(text: &str, line: usize, column: usize) -> Self {
+        let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+        let rest = text.get(start..).unwrap_or("");
+        let row = rest.lines().next().unwrap_or("");
+        let skip: usize = row.chars().take(column.saturating_sub(1)).map(char::len_utf8).sum();
+        let shown = row.get(skip..).unwrap_or("");
+        let shown = shown.find(" #").map_or(shown, |end| shown.get(..end).unwrap_or(shown));
+        Self { line, column, offset: start.saturating_add(skip), len: shown.trim_end().len() }
+    }
+}
+
+/// One thing to say about a profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+    /// Where; `None` when it concerns the file as a whole.
+    pub place: Option<Place>,
+}
+
+impl Problem {
+    /// A problem that has no place yet.
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), help: None, place: None }
+    }
+
+    /// The same with a remedy.
+    #[must_use]
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// The name and text that problems refer to.
+#[derive(Clone, Debug)]
+struct Source {
+    name: Arc<str>,
+    text: Arc<str>,
+}
+
+impl Source {
+    fn new(name: &str, text: &str) -> Self {
+        Self { name: name.into(), text: text.into() }
+    }
+
+    fn render(&self, problem: &Problem, severity: Severity, f: &mut impl fmt::Write) -> fmt::Result {
+        let report = Report {
+            problem,
+            severity,
+            code: NamedSource::new(&self.name, Arc::clone(&self.text)),
+            name: &self.name,
+        };
+        // A path broken at a slash could not be searched for; terminals wrap by themselves.
+        GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor())
+            .with_wrap_lines(false)
+            .with_context_lines(1)
+            .render_report(f, &report)
+    }
+}
+
+#[derive(Debug)]
+struct Report<'a> {
+    problem: &'a Problem,
+    severity: Severity,
+    code: NamedSource<Arc<str>>,
+    name: &'a str,
+}
+
+impl fmt::Display for Report<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.problem.place {
+            Some(_) => f.write_str(&self.problem.message),
+            None => write!(f, "{}: {}", self.name, self.problem.message),
+        }
+    }
+}
+
+impl std::error::Error for Report<'_> {}
+
+impl Diagnostic for Report<'_> {
+    fn severity(&self) -> Option<Severity> {
+        Some(self.severity)
+    }
+
+    fn help<'b>(&'b self) -> Option<Box<dyn fmt::Display + 'b>> {
+        self.problem.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn miette::SourceCode> {
+        self.problem.place.map(|_| &self.code as &dyn miette::SourceCode)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let place = self.problem.place?;
+        let label = LabeledSpan::new(None, place.offset, place.len);
+        Some(Box::new(std::iter::once(label)))
+    }
+}
+
+/// Why a profile cannot be used. Its `Display` is the complete message.
+#[derive(Clone, Debug)]
+pub struct ProfileError {
+    source: Source,
+    problems: Vec<Problem>,
+}
+
+impl ProfileError {
+    pub(crate) fn new(name: &str, text: &str, problems: Vec<Problem>) -> Self {
+        Self { source: Source::new(name, text), problems }
+    }
+
+    /// Every problem found, in the order of the text.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    /// The file's name as it was given to the parser.
+    pub fn file(&self) -> &str {
+        &self.source.name
+    }
+}
+
+impl fmt::Display for ProfileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for problem in self.problems.iter().take(SHOWN) {
+            self.source.render(problem, Severity::Error, f)?;
+        }
+        match self.problems.len().checked_sub(SHOWN) {
+            None | Some(0) => Ok(()),
+            Some(more) => writeln!(f, "… and {more} more in {}", self.source.name),
+        }
+    }
+}
+
+impl std::error::Error for ProfileError {}
+
+/// A warning: the profile can be used, but perhaps does not do what it seems to. Its `Display` is the
+/// complete message.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    source: Source,
+    problem: Problem,
+}
+
+impl Finding {
+    /// The warning and its place.
+    pub fn problem(&self) -> &Problem {
+        &self.problem
+    }
+
+    /// The warning on one line, `FILE:LINE:COLUMN: message`.
+    pub fn line(&self) -> String {
+        match self.problem.place {
+            Some(place) => {
+                format!("{}:{}:{}: {}", self.source.name, place.line, place.column, self.problem.message)
+            }
+            None => format!("{}: {}", self.source.name, self.problem.message),
+        }
+    }
+
+    pub(crate) fn all(name: &str, text: &str, problems: Vec<Problem>) -> Vec<Self> {
+        let source = Source::new(name, text);
+        problems.into_iter().map(|problem| Self { source: source.clone(), problem }).collect()
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.source.render(&self.problem, Severity::Warning, f)
+    }
+}

@@ -1,0 +1,271 @@
+//! What is truly enforced, as `stockade status` shows it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+
+use crate::identity::Names;
+use crate::learn::store::BaselineStatus;
+
+/// The whole answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Whether everything that should be enforced is.
+    pub healthy: bool,
+    /// Why not.
+    pub problems: Vec<String>,
+    /// Version of the agent.
+    pub version: String,
+    /// Build of the eBPF programs.
+    pub build: String,
+    /// Process id of the agent.
+    pub pid: u32,
+    /// Kernel release.
+    pub kernel: String,
+    /// State directory.
+    pub state: String,
+    /// Profile directory.
+    pub profiles: String,
+    /// Hooks.
+    pub hooks: Vec<Hook>,
+    /// Policies.
+    pub policies: Vec<PolicyStatus>,
+    /// Files that hold no usable profile, and why.
+    pub bad_files: Vec<BadFile>,
+    /// Subjects.
+    pub subjects: Vec<SubjectStatus>,
+    /// Decisions that no rule made, by reason.
+    pub decisions: BTreeMap<String, u64>,
+    /// What was lost on the way.
+    pub losses: Losses,
+    /// The event log.
+    pub log: LogStatus,
+    /// Learned baselines.
+    pub learn: Vec<BaselineStatus>,
+}
+
+/// One hook.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hook {
+    /// Name.
+    pub name: String,
+    /// Whether the program is attached.
+    pub attached: bool,
+    /// Whether a denial through it was seen.
+    pub proven: bool,
+    /// Runs that the kernel skipped.
+    pub recursion_misses: u64,
+}
+
+/// How a policy stands to its profile's file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PolicyState {
+    /// The file says what is in force.
+    Ok,
+    /// The file is bad; its last good version is in force.
+    Bad,
+    /// The file is gone; the policy stays while subjects use it.
+    Removed,
+    /// The policy could not be put in force.
+    Failed,
+    /// In force from before, and nothing is known of its profile.
+    Unknown,
+}
+
+impl PolicyState {
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Bad => "bad",
+            Self::Removed => "removed",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// One policy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyStatus {
+    /// Name of its profile.
+    pub name: String,
+    /// Its slot.
+    pub slot: u32,
+    /// Its generation.
+    pub generation: u64,
+    /// The mode it is judged under; null when it is not known.
+    pub mode: Option<String>,
+    /// Whether that mode was asked for in place of the profile's own.
+    pub mode_override: bool,
+    /// How it stands.
+    pub state: PolicyState,
+    /// Why it does not stand well.
+    pub message: Option<String>,
+    /// File it came from; null for a profile given to `stockade run`.
+    pub source: Option<String>,
+    /// Words in use.
+    pub words: usize,
+    /// States of the automaton.
+    pub states: usize,
+    /// Subjects that use it.
+    pub subjects: usize,
+}
+
+/// A file without a usable profile.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BadFile {
+    /// The file.
+    pub path: String,
+    /// The complete message.
+    pub message: String,
+}
+
+/// One subject.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubjectStatus {
+    /// Its names.
+    #[serde(flatten)]
+    pub names: Names,
+    /// Name of its profile.
+    pub profile: String,
+    /// Slot of its policy.
+    pub slot: u32,
+    /// Mode it is judged under.
+    pub mode: Option<String>,
+    /// Cgroup id.
+    pub cgroup: u64,
+    /// Directory of its cgroup.
+    pub cgroup_path: String,
+    /// Its first process.
+    pub init_pid: u32,
+    /// When it was bound (RFC 3339).
+    pub bound_at: String,
+}
+
+/// What was lost on the way.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Losses {
+    /// Events that found the ring full.
+    pub events_lost: u64,
+    /// The same, by profile.
+    pub by_profile: BTreeMap<String, u64>,
+    /// Records that could not be read.
+    pub bad_records: u64,
+    /// Observations that could not be stored.
+    pub observations: u64,
+}
+
+/// The event log.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogStatus {
+    /// Where it is.
+    pub path: String,
+    /// Writes that failed.
+    pub write_errors: u64,
+    /// The failure that lasts.
+    pub error: Option<String>,
+}
+
+impl Status {
+    /// The human form.
+    pub fn text(&self) -> String {
+        let mut out = String::new();
+        let _ = writeln!(out, "{}", if self.healthy { "healthy" } else { "NOT HEALTHY" });
+        for problem in &self.problems {
+            let _ = writeln!(out, "  problem: {}", problem.trim_end().replace('\n', "\n    "));
+        }
+        let _ = writeln!(
+            out,
+            "agent     {} (pid {}), programs {}, kernel {}",
+            self.version, self.pid, self.build, self.kernel
+        );
+        let _ = writeln!(out, "profiles  {}   state {}", self.profiles, self.state);
+        out.push_str("hooks    ");
+        for hook in &self.hooks {
+            let word = match (hook.attached, hook.proven) {
+                (true, true) => "proven",
+                (true, false) => "UNPROVEN",
+                (false, _) => "NOT ATTACHED",
+            };
+            let _ = write!(out, " {} {word}", hook.name);
+            if hook.recursion_misses > 0 {
+                let _ = write!(out, " ({} runs skipped)", hook.recursion_misses);
+            }
+            out.push(',');
+        }
+        out.pop();
+        out.push('\n');
+        self.tables(&mut out);
+        let decisions: Vec<String> = self
+            .decisions
+            .iter()
+            .filter(|(_, n)| **n > 0)
+            .map(|(reason, n)| format!("{reason} {n}"))
+            .collect();
+        let none = || "none".to_owned();
+        let shown = if decisions.is_empty() { none() } else { decisions.join(", ") };
+        let _ = writeln!(out, "refused or recorded: {shown}");
+        let losses = &self.losses;
+        let lost: Vec<String> = [
+            ("events", losses.events_lost),
+            ("unreadable records", losses.bad_records),
+            ("observations", losses.observations),
+            ("log writes", self.log.write_errors),
+        ]
+        .iter()
+        .filter(|(_, n)| *n > 0)
+        .map(|(what, n)| format!("{what} {n}"))
+        .collect();
+        let _ = writeln!(out, "lost: {}", if lost.is_empty() { none() } else { lost.join(", ") });
+        out
+    }
+
+    fn tables(&self, out: &mut String) {
+        let _ = writeln!(out, "policies  {}", self.policies.len());
+        for policy in &self.policies {
+            let _ = writeln!(
+                out,
+                "  {} {}{} generation {} slot {} {} subjects {} words {} {}",
+                policy.name,
+                policy.mode.as_deref().unwrap_or("?"),
+                if policy.mode_override { " (asked for)" } else { "" },
+                policy.generation,
+                policy.slot,
+                policy.state.word(),
+                policy.subjects,
+                policy.words,
+                policy.source.as_deref().unwrap_or("-")
+            );
+        }
+        let _ = writeln!(out, "subjects  {}", self.subjects.len());
+        for subject in &self.subjects {
+            let names = &subject.names;
+            let short = names.id.get(..12).filter(|_| names.id.len() == 64).unwrap_or(&names.id);
+            let _ = writeln!(
+                out,
+                "  {} {} profile {} {} pid {}",
+                short,
+                names.name.as_deref().unwrap_or("-"),
+                subject.profile,
+                subject.mode.as_deref().unwrap_or("?"),
+                subject.init_pid
+            );
+        }
+        for baseline in &self.learn {
+            let _ = writeln!(
+                out,
+                "learned   {} {} observations{}",
+                baseline.profile,
+                baseline.observations,
+                baseline
+                    .incomplete_reason
+                    .as_ref()
+                    .map(|reason| format!(", INCOMPLETE: {reason}"))
+                    .unwrap_or_default()
+            );
+        }
+    }
+}
