@@ -1,0 +1,60 @@
+//! `cargo xtask VERB`: everything that is done with this repository, one module for each verb.
+
+mod build;
+mod demo;
+mod exec;
+mod guest;
+mod lint;
+mod project;
+mod setup;
+mod test;
+mod vm;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::project::Project;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Builds, tests and demonstrates stockade")]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Install what building and testing need; every other verb does it too, as far as it needs it
+    Setup(setup::Options),
+    /// Build the eBPF object and the self-contained binary, target/release/stockade
+    Build(build::Options),
+    /// Check formatting, lints, documentation, licences and the rules of this repository
+    Lint(lint::Options),
+    /// Run the unit tests, then the kernel suites in guests
+    Test(test::Options),
+    /// Boot a guest and run a command in it
+    Vm(vm::Options),
+    /// Learn, enforce and attack a real container, in a guest where this host cannot enforce
+    Demo(demo::Options),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = Project::find().and_then(|project| match cli.verb {
+        Verb::Setup(options) => setup::run(&project, &options),
+        Verb::Build(options) => build::run(&project, &options),
+        Verb::Lint(options) => lint::run(&project, &options),
+        Verb::Test(options) => test::run(&project, &options),
+        Verb::Vm(options) => vm::run(&project, &options),
+        Verb::Demo(options) => demo::run(&project, &options),
+    });
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
