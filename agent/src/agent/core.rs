@@ -147,15 +147,20 @@ impl<E: Enforcer> Core<E> {
     }
 
     /// Slots that the kernel holds and the database does not know stay as long as somebody uses them.
+    ///
+    /// Only slots that matter are looked at: on 6.1 each look waits for all CPUs, and a look at every
+    /// slot took a minute. What may be left in one that nobody uses is replaced when it is used again.
     fn recover_slots(&mut self) -> Result<(), CoreError> {
         let used: BTreeSet<u32> = self.subjects.values().map(|subject| subject.slot).collect();
-        for slot in 1..stockade_abi::POLICY_SLOTS {
+        let in_use = self.rows.values().filter(|row| row.freed.is_none()).map(|row| row.slot);
+        let slots: BTreeSet<u32> = in_use.chain(used.iter().copied()).collect();
+        for slot in slots {
             let in_kernel = self.kernel.has_policy(slot)?;
             let known = self.rows.get(&slot).is_some_and(|row| row.freed.is_none());
             if known {
                 let live = Live { in_force: in_kernel, ..Live::new() };
                 self.live.insert(slot, live);
-            } else if in_kernel && used.contains(&slot) {
+            } else if in_kernel {
                 let key = SlotKey { profile: format!("unknown-{slot}"), mode: None, adhoc: None };
                 let generation = self.rows.get(&slot).map_or(0, |row| row.generation);
                 let row = SlotRow {
@@ -169,8 +174,6 @@ impl<E: Enforcer> Core<E> {
                 };
                 self.rows.insert(slot, row);
                 self.live.insert(slot, Live { in_force: true, ..Live::new() });
-            } else if in_kernel {
-                self.kernel.clear_policy(slot)?;
             }
         }
         Ok(())

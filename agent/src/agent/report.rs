@@ -139,6 +139,12 @@ impl<E: Enforcer> Core<E> {
             } else if !hook.proven {
                 problems.push(format!("hook {} is attached, but no denial through it was seen", hook.name));
             }
+            if hook.recursion_misses > 0 {
+                problems.push(format!(
+                    "the kernel skipped the program of hook {} {} times, and allowed what it should have judged",
+                    hook.name, hook.recursion_misses
+                ));
+            }
         }
         if status.hooks.is_empty() {
             problems.push("no hook is attached".to_owned());

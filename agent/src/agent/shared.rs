@@ -65,7 +65,11 @@ impl<E: Enforcer> Shared<E> {
             Request::Bind(bind) => self.bind(bind, caller),
             Request::Run(run) => self.run(run, caller),
         };
-        answer.unwrap_or_else(refused)
+        answer.unwrap_or_else(|message| {
+            // A runtime keeps to itself what its hooks say: this is where the reason can be read.
+            tracing::warn!(%message, "refused");
+            refused(message)
+        })
     }
 
     fn status(&self) -> Result<Response, String> {

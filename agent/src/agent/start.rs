@@ -139,6 +139,7 @@ pub async fn run(options: Options) -> Result<(), AgentError> {
     core.apply(catalog, tables, true)?;
     prove(core.kernel_mut(), start)?;
     let events = core.kernel_mut().take_events()?;
+    let said = core.kernel_mut().take_log();
     tracing::info!(
         ?start,
         build = crate::kernel::build_id(),
@@ -156,6 +157,9 @@ pub async fn run(options: Options) -> Result<(), AgentError> {
     });
     let mut tasks = Tasks::default();
     tasks.record(events, &shared, recording);
+    if let Some(log) = said {
+        tasks.listen(log);
+    }
     let listener = server::open(&options.socket)
         .map_err(|source| AgentError::Socket { path: options.socket.clone(), source })?;
     tasks.serve(listener, &shared);

@@ -18,7 +18,7 @@ use super::shared::{Handler, Shared, locked};
 use super::start::AgentError;
 use crate::control::server;
 use crate::events::log::{Log, ROTATE_AT};
-use crate::kernel::Events;
+use crate::kernel::{Events, ProgramLog};
 use crate::store::Store;
 
 /// How often the profile directory is looked at.
@@ -61,6 +61,15 @@ impl Tasks {
         self.recorder = Some(tokio::task::spawn_blocking(move || recorder.run(&runtime, receiver)));
         let stop = self.stop.subscribe();
         self.spawn("reading events", consume(events, sender, stop));
+    }
+
+    /// Passes on what the programs in the kernel have to say.
+    pub(super) fn listen(&mut self, mut log: ProgramLog) {
+        self.spawn("reading the programs' log", async move {
+            loop {
+                log.next().await.map_err(|error| error.to_string())?;
+            }
+        });
     }
 
     /// Answers the command line.

@@ -104,7 +104,7 @@ fn hook(dirs: &[&Path]) -> Check {
         remedy: match installed {
             Some(_) => String::new(),
             None => {
-                let dir = HOOK_DIRS[1];
+                let dir = HOOK_DIRS[0];
                 format!(
                     "for podman and CRI-O: mkdir -p {dir} && stockade oci-hook --print-config > {dir}/stockade.json"
                 )

@@ -11,7 +11,7 @@ pub mod profile_lint;
 mod run;
 mod status;
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 use std::sync::LazyLock;
 
@@ -106,7 +106,12 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let level = if matches!(cli.verb, Verb::Agent(_)) { "info" } else { "warn" };
     let filter = EnvFilter::try_from_env("STOCKADE_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false).init();
+    tracing_subscriber::fmt()
+        .with_ansi(io::stderr().is_terminal())
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_target(false)
+        .init();
     let outcome = match cli.verb {
         Verb::Agent(args) => agent::run(args),
         Verb::Run(args) => run::run(args),

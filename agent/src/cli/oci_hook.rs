@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(4);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Print the JSON for a hooks.d directory, such as /etc/containers/oci/hooks.d/stockade.json
+    /// Print the JSON for a hooks.d directory, such as /usr/share/containers/oci/hooks.d/stockade.json
     #[arg(long)]
     print_config: bool,
 }
@@ -67,7 +67,8 @@ fn bind() -> anyhow::Result<()> {
     let request = Request::Bind(Bind {
         profile: profile.clone(),
         pid: state.pid,
-        shares_host_root: oci::shares_host_root(&dir, &config),
+        shares_host_root: oci::shares_host_root(&dir, &config)
+            .context("cannot look at the container's root directory")?,
         names,
     });
     match ask(&socket(), &request, PATIENCE)? {

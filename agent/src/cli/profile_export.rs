@@ -44,9 +44,20 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
         complain(&format!("the baseline of `{}` is incomplete: {reason}", args.name));
     }
     // What is printed here is put in force elsewhere.
-    if let Err(error) = profile::parse("the exported profile", &export.yaml) {
-        complain(&format!("what was learned does not make a valid profile:\n{error}"));
-        return Ok(ExitCode::from(FAILURE));
+    let profile = match profile::parse("the exported profile", &export.yaml) {
+        Ok(parsed) => parsed.profile,
+        Err(error) => {
+            complain(&format!("what was learned does not make a valid profile:\n{error}"));
+            return Ok(ExitCode::from(FAILURE));
+        }
+    };
+    // A recording of nothing is no baseline: put in force, it would deny its container everything.
+    if profile.exec.is_empty() && profile.files.is_empty() && profile.peers.is_empty() {
+        complain(&format!(
+            "nothing was learned for `{}` yet; run something under it in mode learn",
+            args.name
+        ));
+        return Ok(ExitCode::FAILURE);
     }
     print(&export.yaml)?;
     Ok(ExitCode::SUCCESS)

@@ -77,6 +77,8 @@ pub fn object_name(event: &Event<'_>) -> Vec<u8> {
 fn object(operation: Operation, name: &[u8]) -> ObjectRef {
     let path = |path| ObjectRef { path: Some(path), ..ObjectRef::default() };
     match operation {
+        // The kernel could not name it; the reason says why.
+        Operation::Exec | Operation::File if name.is_empty() => ObjectRef::default(),
         Operation::Exec | Operation::File => path(text(name)),
         Operation::Fork => ObjectRef::default(),
         Operation::Connect => match Peer::parse(name) {
@@ -198,6 +200,12 @@ pub(crate) mod tests {
         assert_eq!(record.process.exe.as_deref(), Some("(nginx)"));
         assert_eq!(record.count, 2);
         assert!(record.rule.is_none() && !record.session);
+    }
+
+    #[test]
+    fn what_has_no_name_is_not_an_empty_one() {
+        assert_eq!(object(Operation::File, b""), ObjectRef::default());
+        assert_eq!(object(Operation::Exec, b"").text(), "?");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -68,13 +69,13 @@ pub fn find_config(bundle: &Path) -> Option<(PathBuf, Config)> {
     })
 }
 
-/// Whether the container's root directory is the host's.
-pub fn shares_host_root(dir: &Path, config: &Config) -> bool {
-    config
-        .root
-        .as_ref()
-        .and_then(|root| fs::canonicalize(dir.join(&root.path)).ok())
-        .is_some_and(|root| root == Path::new("/"))
+/// Whether the container's root directory is the host's, under whatever name: a bind mount of `/` is the
+/// same directory to the kernel, which then cannot tell the runtime's work from the container's by it.
+pub fn shares_host_root(dir: &Path, config: &Config) -> io::Result<bool> {
+    let Some(root) = &config.root else { return Ok(false) };
+    let root = fs::metadata(dir.join(&root.path))?;
+    let host = fs::metadata("/")?;
+    Ok((root.dev(), root.ino()) == (host.dev(), host.ino()))
 }
 
 /// The names that annotations give.
@@ -139,11 +140,11 @@ mod tests {
         fs::write(dir.path().join("a/config.json"), r#"{"root":{"path":"/"},"annotations":{"k":"v"}}"#)
             .unwrap();
         let (at, config) = find_config(&bundle).unwrap();
-        assert!(shares_host_root(&at, &config));
+        assert!(shares_host_root(&at, &config).unwrap());
         assert_eq!(config.annotations["k"], "v");
         fs::write(bundle.join("config.json"), r#"{"root":{"path":"."}}"#).unwrap();
         let (at, config) = find_config(&bundle).unwrap();
-        assert!(!shares_host_root(&at, &config));
+        assert!(!shares_host_root(&at, &config).unwrap());
     }
 
     #[test]

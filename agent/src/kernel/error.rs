@@ -93,6 +93,9 @@ pub enum KernelError {
     /// The canary could not be run.
     #[error("the canary process failed: {0}")]
     Canary(String),
+    /// The programs' own log could not be opened.
+    #[error("cannot read the log of the programs: {0}")]
+    Log(String),
     /// The ring buffer could not be watched.
     #[error("cannot watch the event ring: {0}")]
     Ring(#[source] io::Error),

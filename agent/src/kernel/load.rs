@@ -11,6 +11,7 @@ use stockade_abi::label::SubjectEntry;
 
 use super::error::KernelError;
 use super::events::Events;
+use super::log::ProgramLog;
 use super::maps::{Maps, PINNED};
 use super::pins::Pins;
 use super::{Counters, btf, canary, object};
@@ -55,6 +56,7 @@ pub struct Kernel {
     /// Loaded but not yet attached; `None` once they are in force.
     loaded: Option<Box<Ebpf>>,
     proven: Vec<Hook>,
+    log: Option<ProgramLog>,
 }
 
 impl Kernel {
@@ -72,7 +74,7 @@ impl Kernel {
             (Some(Box::new(load(&pins)?)), start)
         };
         let maps = Maps::open(&pins)?;
-        Ok((Self { pins, maps, loaded, proven: Vec::new() }, start))
+        Ok((Self { pins, maps, loaded, proven: Vec::new(), log: None }, start))
     }
 
     /// Attaches the programs of this build, then drops those of any other. With programs that are in
@@ -82,6 +84,7 @@ impl Kernel {
         let own = self.pins.build(&id);
         if let Some(mut loaded) = self.loaded.take() {
             let unfinished = self.pins.unfinished(&id);
+            self.log = Some(ProgramLog::of_loaded(&mut loaded)?);
             Pins::remove(&unfinished)?;
             Pins::remove(&own)?;
             make_directory(&unfinished)?;
@@ -92,6 +95,9 @@ impl Kernel {
         }
         for build in self.pins.builds()?.iter().filter(|build| **build != own) {
             Pins::remove(build)?;
+        }
+        if self.log.is_none() {
+            self.log = Some(ProgramLog::of_pinned(&own)?);
         }
         Ok(())
     }
@@ -158,6 +164,11 @@ impl Kernel {
     /// The reading end of the ring. Only one reader gets each record.
     pub fn take_events(&mut self) -> Result<Events, KernelError> {
         Events::new(Maps::open_events(&self.pins)?)
+    }
+
+    /// The log of the programs, once they are attached.
+    pub fn take_log(&mut self) -> Option<ProgramLog> {
+        self.log.take()
     }
 
     /// Lets the kernel report every observation once more.

@@ -5,6 +5,7 @@ mod canary;
 mod error;
 mod events;
 mod load;
+mod log;
 mod maps;
 mod object;
 mod pins;
@@ -14,6 +15,7 @@ pub use canary::canary_main;
 pub use error::KernelError;
 pub use events::Events;
 pub use load::{HookState, Kernel, Removed, Start};
+pub use log::ProgramLog;
 pub use object::build_id;
 
 use std::collections::BTreeMap;

@@ -10,8 +10,9 @@ use super::{entry, packages};
 use crate::exec::{Remedy, step};
 use crate::project::Project;
 
-const PACKAGES: [&str; 16] = [
+const PACKAGES: [&str; 17] = [
     "aardvark-dns",
+    "busybox-static",
     "ca-certificates",
     "conmon",
     "crun",

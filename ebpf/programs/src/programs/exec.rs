@@ -3,6 +3,7 @@
 use aya_ebpf::bindings::task_struct;
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use aya_ebpf::programs::LsmContext;
+use aya_log_ebpf::warn;
 use stockade_abi::access;
 use stockade_abi::hook::Hook;
 use stockade_abi::label::{CANARY, Label};
@@ -41,12 +42,16 @@ pub(crate) fn bprm_check_security(ctx: &LsmContext) -> i32 {
     let question = Question { operation: Operation::Exec, access: access::EXEC, object };
     let answer = judge(&label, &question, slot);
     scratch::release(slot);
-    if answer == ALLOW && enters { enter(task, label) } else { answer }
+    if answer == ALLOW && enters { enter(ctx, task, label) } else { answer }
 }
 
 /// Labels the task. The label comes with the first program that may start: until then the task is still
 /// the runtime's.
 #[inline(always)]
-fn enter(task: *mut task_struct, label: Label) -> i32 {
-    if label::put(task, label) { ALLOW } else { without_object(&label, Operation::Exec, Reason::LabelFull) }
+fn enter(ctx: &LsmContext, task: *mut task_struct, label: Label) -> i32 {
+    if label::put(task, label) {
+        return ALLOW;
+    }
+    warn!(ctx, "no memory for the label of the first process of subject {}", label.subject);
+    without_object(&label, Operation::Exec, Reason::LabelFull)
 }

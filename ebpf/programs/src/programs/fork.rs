@@ -2,6 +2,7 @@
 
 use aya_ebpf::bindings::task_struct;
 use aya_ebpf::programs::LsmContext;
+use aya_log_ebpf::warn;
 use stockade_abi::hook::Hook;
 use stockade_abi::label::CANARY;
 use stockade_abi::reason::{Operation, Reason};
@@ -27,6 +28,7 @@ pub(crate) fn task_alloc(ctx: &LsmContext) -> i32 {
         }
         return ALLOW;
     }
+    warn!(ctx, "no memory for the label of a new process of subject {}", label.subject);
     // A process that cannot be made for want of memory: the errno that fork documents for it.
     match without_object(&label, Operation::Fork, Reason::LabelFull) {
         ALLOW => ALLOW,

@@ -1,0 +1,310 @@
+//! Cases as they are written down, and the words in them that stand for something else.
+
+use std::fs;
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+/// Where a guest has the cases.
+pub(super) const CASES: &str = "/stockade/cases";
+
+/// One thing to do, and what is to become of it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Case {
+    #[serde(default)]
+    pub(super) setup: Vec<Step>,
+    /// Rules of the profile beyond what every case has, as in a profile.
+    #[serde(default)]
+    exec: Vec<Value>,
+    #[serde(default)]
+    files: Vec<Value>,
+    #[serde(default)]
+    peers: Vec<Value>,
+    #[serde(default)]
+    sessions: Option<Value>,
+    /// Arguments of `guest act`.
+    pub(super) act: Vec<String>,
+    /// What under enforce is denied, and under audit would be; nothing for a case that is allowed.
+    #[serde(default)]
+    pub(super) denied: Option<Expected>,
+    /// What audit reports beyond that, because there the case goes on.
+    #[serde(default)]
+    pub(super) audit_too: Vec<Expected>,
+    /// What can be seen from outside exactly when it was done.
+    #[serde(default)]
+    pub(super) effect: Option<Effect>,
+    /// Rules that a profile learned from it holds, each once.
+    #[serde(default)]
+    pub(super) learned: Learned,
+}
+
+/// Something to be there before.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(super) enum Step {
+    /// A directory with its parents.
+    Dir(String),
+    /// A file of this text.
+    File {
+        path: String,
+        text: String,
+    },
+    /// A program that makes the file that its first argument names.
+    Tool(String),
+    /// A program that maps the file that its first argument names, executable.
+    Mapper(String),
+    /// The tool once more, to be started through this loader.
+    Loaded {
+        path: String,
+        loader: String,
+    },
+    /// A script.
+    Script {
+        path: String,
+        interpreter: String,
+    },
+    Copy {
+        from: String,
+        to: String,
+    },
+    Rename {
+        from: String,
+        to: String,
+    },
+    Symlink {
+        at: String,
+        to: String,
+    },
+    Hardlink {
+        at: String,
+        to: String,
+    },
+    Chmod {
+        path: String,
+        mode: u32,
+    },
+    /// `levels` directories called `name`, one in the other, and the file `leaf` of this text in the
+    /// last; made step by step, so that the whole may be longer than any path.
+    Abyss {
+        at: String,
+        name: String,
+        levels: u32,
+        leaf: String,
+        text: String,
+    },
+    /// A peer that waits.
+    Tcp(String),
+    Udp(String),
+    Unix(String),
+    Abstract(String),
+}
+
+/// An event.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Expected {
+    pub(super) kind: String,
+    /// As `stockade events` shows it; none for an object that could not be named.
+    #[serde(default)]
+    pub(super) object: Option<String>,
+    #[serde(default)]
+    pub(super) access: Vec<String>,
+    #[serde(default = "no_rule")]
+    pub(super) reason: String,
+    #[serde(default)]
+    pub(super) session: bool,
+}
+
+fn no_rule() -> String {
+    "no-rule".to_owned()
+}
+
+/// What is seen from outside.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(super) enum Effect {
+    /// There is such a file.
+    File(String),
+    /// The file is no longer as it was.
+    Changed(String),
+    /// The actor printed this.
+    Stdout(String),
+    /// A peer of the set-up was reached.
+    Peer,
+}
+
+/// Rules of a learned profile.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Learned {
+    pub(super) exec: Vec<Value>,
+    pub(super) files: Vec<Value>,
+    pub(super) peers: Vec<Value>,
+}
+
+/// A case as written, before its words are replaced.
+pub(super) struct Template {
+    /// Its group and its name: `exec.unlisted`.
+    pub(super) name: String,
+    /// Its group.
+    pub(super) group: String,
+    value: Value,
+}
+
+/// Every case in a directory.
+pub(super) fn all(dir: &str) -> Result<Vec<Template>> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(dir).with_context(|| format!("reading {dir}"))? {
+        let path = entry.with_context(|| dir.to_owned())?.path();
+        if path.extension().is_some_and(|extension| extension == "yaml") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    let mut all = Vec::new();
+    for path in paths {
+        let group = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+        let values: Vec<Value> = parse(&text).with_context(|| path.display().to_string())?;
+        for mut value in values {
+            let fields = value.as_object_mut().context("a case is no mapping")?;
+            let name = fields.remove("name").context("a case without a name")?;
+            let name = format!("{group}.{}", name.as_str().context("a name that is no text")?);
+            let template = Template { name: name.clone(), group: group.clone(), value };
+            // Better now than in the middle.
+            template.case("/").with_context(|| format!("{}: {name}", path.display()))?;
+            all.push(template);
+        }
+    }
+    Ok(all)
+}
+
+/// Reads YAML.
+pub(super) fn parse<T: DeserializeOwned>(text: &str) -> Result<T> {
+    Ok(serde_yaml::from_str(text)?)
+}
+
+impl Template {
+    /// The case for the directory `dir`, which `{D}` stands for.
+    pub(super) fn case(&self, dir: &str) -> Result<Case> {
+        Ok(serde_json::from_value(replaced(&self.value, dir)?)?)
+    }
+}
+
+impl Case {
+    /// The same, in surroundings of nothing but its peers.
+    pub(super) fn among_peers(&self) -> Self {
+        let is_peer =
+            |step: &&Step| matches!(step, Step::Tcp(_) | Step::Udp(_) | Step::Unix(_) | Step::Abstract(_));
+        Self { setup: self.setup.iter().filter(is_peer).cloned().collect(), effect: None, ..self.clone() }
+    }
+
+    /// Its profile, under the name `name`.
+    pub(super) fn profile(&self, name: &str, mode: &str, dir: &str) -> Result<String> {
+        let mut exec = vec![json!({"path": "/stockade/guest"})];
+        let mut files = vec![
+            json!({"path": "/proc/self/**", "access": ["read"]}),
+            json!({"path": format!("{dir}/out/*"), "access": ["create", "write"]}),
+        ];
+        if mode == "learn" {
+            exec.clear();
+            files.clear();
+        }
+        exec.extend(self.exec.iter().cloned());
+        files.extend(self.files.iter().cloned());
+        let mut spec = json!({"mode": mode, "exec": exec, "files": files, "peers": self.peers});
+        if let Some(sessions) = &self.sessions {
+            spec["sessions"] = sessions.clone();
+        }
+        let profile = json!({
+            "apiVersion": "stockade.dev/v1alpha1",
+            "kind": "Profile",
+            "metadata": {"name": name},
+            "spec": spec,
+        });
+        Ok(serde_yaml::to_string(&profile)?)
+    }
+}
+
+fn replaced(value: &Value, dir: &str) -> Result<Value> {
+    Ok(match value {
+        Value::String(text) => Value::String(words_replaced(text, dir)?),
+        Value::Array(items) => {
+            Value::Array(items.iter().map(|item| replaced(item, dir)).collect::<Result<_>>()?)
+        }
+        Value::Object(fields) => {
+            let fields = fields.iter().map(|(key, value)| Ok((key.clone(), replaced(value, dir)?)));
+            Value::Object(fields.collect::<Result<Map<_, _>>>()?)
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
+    })
+}
+
+/// `{D}` is the directory of the run; `{name:N}` a name of N bytes; `{deep:N}` N directories; `{fill:N}`
+/// as many as make the text before it and them N bytes long. Other braces are a glob's own.
+fn words_replaced(text: &str, dir: &str) -> Result<String> {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('{') {
+        out.push_str(before);
+        let Some((word, after)) = after.split_once('}') else { bail!("`{{` without `}}` in {text}") };
+        rest = after;
+        match word.split_once(':') {
+            None if word == "D" => out.push_str(dir),
+            Some(("name", count)) => out.push_str(&"n".repeat(count.parse()?)),
+            Some(("deep", count)) => out.push_str(&vec!["d"; count.parse()?].join("/")),
+            Some(("fill", count)) => fill(&mut out, count.parse()?),
+            None | Some(_) => {
+                out.push('{');
+                out.push_str(word);
+                out.push('}');
+            }
+        }
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+/// Components of 200 bytes, the last one as long as it must be.
+fn fill(out: &mut String, len: usize) {
+    while out.len() < len {
+        if out.len() + 250 < len {
+            out.push_str(&"f".repeat(199));
+            out.push('/');
+        } else {
+            out.push_str(&"f".repeat(len - out.len()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> String {
+        words_replaced(text, "/tmp/x").unwrap()
+    }
+
+    #[test]
+    fn words_stand_for_something() {
+        assert_eq!(words("{D}/{deep:3}/a{b,c*}"), "/tmp/x/d/d/d/a{b,c*}");
+        assert_eq!(words("{name:255}").len(), 255);
+        for len in [300, 3999, 4000, 4095] {
+            let path = words(&format!("{{D}}/{{fill:{len}}}"));
+            assert_eq!(path.len(), len);
+            assert!(path.split('/').all(|component| component.len() <= 255) && !path.ends_with('/'));
+        }
+        assert!(words_replaced("{D", "/tmp/x").is_err());
+    }
+
+    #[test]
+    fn every_case_can_be_read() {
+        let cases = concat!(env!("CARGO_MANIFEST_DIR"), "/cases");
+        let all = all(cases).unwrap();
+        let names: std::collections::BTreeSet<_> = all.iter().map(|one| &one.name).collect();
+        assert!(all.len() > 100 && names.len() == all.len());
+    }
+}

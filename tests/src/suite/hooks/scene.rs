@@ -1,0 +1,142 @@
+//! What a case needs around it, and what can be seen of it afterwards.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::net::{TcpListener, UdpSocket};
+use std::os::fd::OwnedFd;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::{SocketAddr as UnixAddr, UnixListener};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use rustix::fs::{Mode, OFlags, mkdirat, openat};
+
+use super::case::{Case, Effect, Step};
+use super::elf;
+
+/// A case's surroundings, for one run.
+pub(super) struct Scene {
+    peers: Vec<Peer>,
+    /// What the file to be changed held before.
+    before: Vec<u8>,
+}
+
+enum Peer {
+    Tcp(TcpListener),
+    Udp(UdpSocket),
+    Unix(UnixListener),
+}
+
+impl Scene {
+    /// Makes everything anew in `dir`.
+    pub(super) fn set(case: &Case, dir: &str) -> Result<Self> {
+        fs::create_dir_all(Path::new(dir).join("out")).with_context(|| format!("making {dir}"))?;
+        let mut peers = Vec::new();
+        for step in &case.setup {
+            peers.extend(make(step).with_context(|| format!("{step:?}"))?);
+        }
+        let before = match &case.effect {
+            Some(Effect::Changed(path)) => fs::read(path).with_context(|| format!("reading {path}"))?,
+            Some(Effect::File(_) | Effect::Stdout(_) | Effect::Peer) | None => Vec::new(),
+        };
+        Ok(Self { peers, before })
+    }
+
+    /// Whether the effect is there; none if nothing can be seen.
+    pub(super) fn seen(&self, case: &Case, stdout: &str) -> Result<Option<bool>> {
+        Ok(match &case.effect {
+            None => None,
+            Some(Effect::File(path)) => Some(Path::new(path).exists()),
+            Some(Effect::Changed(path)) => {
+                Some(fs::read(path).with_context(|| format!("reading {path}"))? != self.before)
+            }
+            Some(Effect::Stdout(text)) => Some(stdout.contains(text)),
+            Some(Effect::Peer) => {
+                let mut touched = false;
+                for peer in &self.peers {
+                    touched |= peer.touched()?;
+                }
+                Some(touched)
+            }
+        })
+    }
+}
+
+impl Peer {
+    /// Whether somebody came. On this machine who came is here before its call returns.
+    fn touched(&self) -> Result<bool> {
+        let came = match self {
+            Self::Tcp(listener) => listener.accept().map(drop),
+            Self::Udp(socket) => socket.recv(&mut [0; 16]).map(drop),
+            Self::Unix(listener) => listener.accept().map(drop),
+        };
+        match came {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(error).context("looking for visitors"),
+        }
+    }
+}
+
+fn make(step: &Step) -> Result<Option<Peer>> {
+    match step {
+        Step::Dir(path) => fs::create_dir_all(path)?,
+        Step::File { path, text } => write(path, text.as_bytes(), 0o644)?,
+        Step::Tool(path) => write(path, &elf::tool(), 0o755)?,
+        Step::Mapper(path) => write(path, &elf::mapper(), 0o755)?,
+        Step::Loaded { path, loader } => write(path, &elf::loaded(loader), 0o755)?,
+        Step::Script { path, interpreter } => {
+            write(path, format!("#!{interpreter}\n").as_bytes(), 0o755)?;
+        }
+        Step::Copy { from, to } => drop(fs::copy(from, to)?),
+        Step::Rename { from, to } => fs::rename(from, to)?,
+        Step::Symlink { at, to } => symlink(to, at)?,
+        Step::Hardlink { at, to } => fs::hard_link(to, at)?,
+        Step::Chmod { path, mode } => fs::set_permissions(path, fs::Permissions::from_mode(*mode))?,
+        Step::Abyss { at, name, levels, leaf, text } => abyss(at, name, *levels, leaf, text)?,
+        Step::Tcp(address) => {
+            let listener = TcpListener::bind(address)?;
+            listener.set_nonblocking(true)?;
+            return Ok(Some(Peer::Tcp(listener)));
+        }
+        Step::Udp(address) => {
+            let socket = UdpSocket::bind(address)?;
+            socket.set_nonblocking(true)?;
+            return Ok(Some(Peer::Udp(socket)));
+        }
+        Step::Unix(path) => return unix(UnixListener::bind(path)?),
+        Step::Abstract(name) => {
+            return unix(UnixListener::bind_addr(&UnixAddr::from_abstract_name(name)?)?);
+        }
+    }
+    Ok(None)
+}
+
+fn unix(listener: UnixListener) -> Result<Option<Peer>> {
+    listener.set_nonblocking(true)?;
+    Ok(Some(Peer::Unix(listener)))
+}
+
+/// Writes a file, with the directories that it needs.
+fn write(path: &str, content: &[u8], mode: u32) -> Result<()> {
+    if let Some(parent) = Path::new(path).parent() {
+        fs::create_dir_all(parent)?;
+    }
+    fs::write(path, content)?;
+    Ok(fs::set_permissions(path, fs::Permissions::from_mode(mode))?)
+}
+
+fn abyss(at: &str, name: &str, levels: u32, leaf: &str, text: &str) -> Result<()> {
+    fs::create_dir_all(at)?;
+    let open = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let mut here: OwnedFd = rustix::fs::open(at, open, Mode::empty())?;
+    for _ in 0..levels {
+        mkdirat(&here, name, Mode::from_raw_mode(0o755))?;
+        here = openat(&here, name, open, Mode::empty())?;
+    }
+    let write = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC;
+    let file = openat(&here, leaf, write, Mode::from_raw_mode(0o755))?;
+    rustix::io::write(&file, text.as_bytes())?;
+    Ok(())
+}

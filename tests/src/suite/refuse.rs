@@ -1,0 +1,73 @@
+//! A kernel that never calls BPF LSM programs: the agent must refuse, at once and in plain words.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use super::{Report, stockade};
+
+/// A refusal is no search.
+const AT_ONCE: Duration = Duration::from_secs(10);
+
+#[expect(clippy::unnecessary_wraps, reason = "all suites have one signature")]
+pub(super) fn run(report: &mut Report) -> Result<()> {
+    report.case("guest-is-without", || {
+        let active = fs::read_to_string("/sys/kernel/security/lsm").context("reading the active list")?;
+        ensure!(!active.trim().split(',').any(|name| name == "bpf"), "active are {active}");
+        Ok(())
+    });
+    report.case("agent", || {
+        fs::create_dir_all("/tmp/profiles").context("/tmp/profiles")?;
+        let started = Instant::now();
+        let (code, told) = cli(&["agent", "--profiles", "/tmp/profiles", "--state", "/tmp/state"])?;
+        ensure!(started.elapsed() < AT_ONCE, "it took {} s", started.elapsed().as_secs());
+        ensure!(code == Some(2), "{code:?}: {told}");
+        names_the_remedy(&told)
+    });
+    report.case("nothing-pinned", || {
+        let pins = fs::read_dir("/sys/fs/bpf").context("/sys/fs/bpf")?;
+        let names: Vec<_> = pins.filter_map(Result::ok).map(|entry| entry.file_name()).collect();
+        ensure!(!Path::new("/sys/fs/bpf/stockade").exists(), "{names:?}");
+        Ok(())
+    });
+    report.case("doctor", || {
+        let (code, told) = cli(&["doctor"])?;
+        ensure!(code == Some(1), "{code:?}: {told}");
+        names_the_remedy(&told)
+    });
+    report.case("status", || {
+        let (code, told) = cli(&["status"])?;
+        ensure!(code == Some(2) && told.contains("agent"), "{code:?}: {told}");
+        Ok(())
+    });
+    report.case("run", || {
+        fs::write("/tmp/given.yaml", PROFILE).context("/tmp/given.yaml")?;
+        let (code, told) = cli(&["run", "--profile", "/tmp/given.yaml", "--", "/stockade/stockade"])?;
+        ensure!(code == Some(2) && told.contains("agent"), "{code:?}: {told}");
+        Ok(())
+    });
+    Ok(())
+}
+
+const PROFILE: &str = "apiVersion: stockade.dev/v1alpha1\nkind: Profile\nmetadata: { name: any }\nspec:\n  \
+                       mode: enforce\n  exec:\n    - path: /stockade/stockade\n";
+
+/// The list, and the option with everything that it must hold.
+fn names_the_remedy(told: &str) -> Result<()> {
+    ensure!(told.contains("lsm="), "no boot option in: {told}");
+    ensure!(told.contains(",bpf"), "not what to add, in: {told}");
+    Ok(())
+}
+
+fn cli(arguments: &[&str]) -> Result<(Option<i32>, String)> {
+    let Output { status, stdout, stderr } = Command::new(stockade())
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("starting stockade {}", arguments.join(" ")))?;
+    let text = [stdout, stderr].concat();
+    Ok((status.code(), String::from_utf8_lossy(&text).into_owned()))
+}
