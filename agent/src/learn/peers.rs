@@ -26,8 +26,6 @@ pub fn group<'a>(peers: impl IntoIterator<Item = &'a [u8]>, refused: &mut Vec<Re
                         format!("{address} protocol {}", protocol_word(protocol)),
                         "profiles speak of tcp and udp only",
                     );
-                } else if port == 0 {
-                    refuse(format!("{address} port 0"), "no rule can name port 0");
                 } else {
                     inet.entry((address, protocol)).or_default().insert(port);
                 }

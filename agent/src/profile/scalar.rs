@@ -27,10 +27,12 @@ pub(super) fn ports(text: &str) -> Result<PortRange, Problem> {
 }
 
 fn port(whole: &str, text: &str) -> Result<u16, Problem> {
-    let digits = !text.is_empty() && !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
+    // Resolvers connect datagram sockets to port 0 to see which address they would send from.
+    let canonical = text == "0" || !text.starts_with('0');
+    let digits = !text.is_empty() && canonical && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().ok()).flatten().ok_or_else(|| {
         Problem::new(format!("`{whole}` is no port or range of ports"))
-            .help("ports are 1 to 65535, written as 443 or 8000-8010")
+            .help("ports are 0 to 65535, written as 443 or 8000-8010")
     })
 }
 

@@ -3,7 +3,7 @@
 
 const HEADER: u16 = 64;
 const PROGRAM_HEADER: u16 = 56;
-/// A program is one whole page: before 6.10 the kernel clears the rest of a loader's last page, which here
+/// A program is one whole page: older kernels clear the rest of a loader's last page, which here
 /// cannot be written.
 const PAGE: u16 = 4096;
 const LOAD: u32 = 1;
