@@ -2,6 +2,7 @@
 //! changes it goes through here, one change at a time.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::PathBuf;
 
 use stockade_abi::reason::Mode;
 
@@ -125,7 +126,11 @@ impl<E: Enforcer> Core<E> {
         for (cgroup, entry) in self.kernel.bound()? {
             let row = remembered.remove(&cgroup).unwrap_or_else(|| SubjectRow {
                 cgroup,
-                path: crate::identity::cgroup::find(cgroup).unwrap_or_default(),
+                // One that is gone has no path, and the next sweep closes it for that.
+                path: match crate::identity::cgroup::find(cgroup) {
+                    Some(path) => path,
+                    None => PathBuf::new(),
+                },
                 slot: entry.policy,
                 init_pid: entry.init_pid,
                 flags: entry.flags,
