@@ -1,10 +1,12 @@
 //! `guest act …`: the program that every case runs. It does one thing and says by its exit code whether
 //! it could: 0 done, 40 refused (`EACCES`, `EPERM`), 41 anything else.
 
+mod bench;
 mod files;
 mod net;
 mod process;
 
+pub(crate) use self::bench::SERIES;
 use std::io::{self, BufRead, Write};
 use std::process::ExitCode;
 
@@ -65,6 +67,8 @@ fn perform(words: &[String]) -> Result<u8> {
         "until" => files::until(word(0)?),
         "connect" => net::connect(word(0)?, word(1)?),
         "disconnect" => net::disconnect(word(0)?),
+        "apparmor" => process::apparmor(word(0)?, word(1)?, &rest[2..]),
+        "bench" => bench::bench(rest),
         "serve" => serve(),
         _ => bail!("unknown action"),
     }

@@ -57,6 +57,13 @@ pub(super) fn exec(program: &str, arguments: &[String]) -> Result<u8> {
     Err(Command::new(program).args(arguments).exec().into())
 }
 
+/// Becomes the program, under a profile of AppArmor's.
+pub(super) fn apparmor(profile: &str, program: &str, arguments: &[String]) -> Result<u8> {
+    fs::write("/proc/self/attr/apparmor/exec", format!("exec {profile}"))
+        .context("asking for the profile")?;
+    exec(program, arguments)
+}
+
 /// Runs the program as a child. A refusal after the point of no return kills it.
 pub(super) fn spawn(program: &str, arguments: &[String]) -> Result<u8> {
     let status = Command::new(program).args(arguments).status()?;

@@ -85,7 +85,7 @@ fn one(project: &Project, guest: &Guest<'_>) -> Result<Verdict> {
             CaseResult::Fail => say("FAIL", &format!("{name}: {} {}", case.name, case.detail)),
             CaseResult::Skip => say("skip", &format!("{name}: {} {}", case.name, case.detail)),
         },
-        Line::Verdict(_) | Line::Died(_) | Line::Say(_) | Line::Chatter(_) => {}
+        Line::Verdict(_) | Line::Figure(_) | Line::Died(_) | Line::Say(_) | Line::Chatter(_) => {}
     })?;
     let verdict = outcome.verdict();
     if let Some(trouble) = &outcome.trouble {

@@ -16,7 +16,8 @@ use crate::suite::wait::eventually;
 
 /// The profile directory.
 pub(crate) const PROFILES: &str = "/tmp/profiles";
-const STATE: &str = "/tmp/state";
+/// The state directory.
+pub(crate) const STATE: &str = "/tmp/state";
 const LOG: &str = "/tmp/agent.log";
 /// What everything that should come soon gets.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -45,6 +46,10 @@ impl Agent {
         self.0.kill().context("killing the agent")?;
         self.0.wait().context("waiting for the agent")?;
         Ok(())
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.0.id()
     }
 
     pub(crate) fn stop(mut self) -> Result<ExitStatus> {
