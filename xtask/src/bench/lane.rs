@@ -7,12 +7,12 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use super::record::Figures;
-use super::{apparmor, rules};
+use super::{apparmor, check, rules};
 use crate::build;
 use crate::exec::{say, seconds};
 use crate::guest::{CaseResult, Guest, Line, Suite, Verdict};
 use crate::project::Project;
-use crate::setup::kernels::{self, Family, Kernel};
+use crate::setup::kernels::Kernel;
 use crate::setup::rootfs;
 
 /// Where the guest finds what was made for it.
@@ -23,23 +23,33 @@ const RULES: [usize; 4] = [10, 100, 1000, 10_000];
 /// All configurations, in the order in which they disturb each other least: nothing is attached before
 /// the floor, and the product's programs stay once they are there.
 pub(super) fn full() -> Vec<String> {
-    words(
-        "base floor apparmor-10 apparmor-1000 apparmor-10000 outsider stockade-10 stockade-1000 stockade-10000 agent-500",
-    )
+    twice(&[
+        "base",
+        "floor",
+        "apparmor-10",
+        "apparmor-1000",
+        "apparmor-10000",
+        "outsider",
+        "stockade-10",
+        "stockade-1000",
+        "stockade-10000",
+        "agent-500",
+    ])
 }
 
 /// Those of the product, and what they are compared with.
-pub(crate) fn quick() -> Vec<String> {
-    words("base outsider stockade-10 stockade-1000 stockade-10000 agent-100")
+pub(super) fn quick() -> Vec<String> {
+    twice(&["base", "outsider", "stockade-10", "stockade-1000", "agent-100"])
 }
 
-fn words(text: &str) -> Vec<String> {
-    text.split(' ').map(str::to_owned).collect()
+/// Every configuration two times in a row, but for the agent's, which is not measured in series.
+fn twice(names: &[&str]) -> Vec<String> {
+    let times = |name: &str| if name.starts_with("agent-") { 1 } else { 2 };
+    names.iter().flat_map(|name| vec![(*name).to_owned(); times(name)]).collect()
 }
 
 /// All that the guests need.
 pub(crate) struct Bench {
-    kernels: Vec<Kernel>,
     disk: PathBuf,
     stockade: PathBuf,
     init: PathBuf,
@@ -47,22 +57,30 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    pub(crate) fn prepare(project: &Project, families: &[Family], plan: Vec<String>) -> Result<Self> {
-        let kernels =
-            families.iter().map(|family| kernels::prepare(project, *family)).collect::<Result<Vec<_>>>()?;
+    pub(super) fn prepare(project: &Project, plan: &[String]) -> Result<Self> {
         let disk = rootfs::prepare(project)?;
         let stockade = build::stockade(project)?;
         let init = build::guest(project)?;
-        let files = given(project, &plan)?;
-        Ok(Self { kernels, disk, stockade, init, files })
+        let files = given(project, plan)?;
+        Ok(Self { disk, stockade, init, files })
     }
 
-    pub(super) fn kernels(&self) -> &[Kernel] {
-        &self.kernels
+    /// What the tests compare with the record.
+    pub(crate) fn quick(project: &Project) -> Result<Self> {
+        Self::prepare(project, &quick())
+    }
+
+    /// Measures on one kernel and compares: the guest's cases, and one case for each figure.
+    pub(crate) fn compare(&self, project: &Project, kernel: &Kernel) -> Result<Verdict> {
+        let (mut verdict, family, figures) = self.measure(project, kernel)?;
+        verdict.add(check::against_record(project, &family, &figures)?);
+        let Verdict { passed, failed, skipped } = verdict;
+        say("", &format!("{family} bench: {passed} passed, {failed} failed, {skipped} skipped"));
+        Ok(verdict)
     }
 
     /// Measures on one kernel: how the cases went, the kernel's family, and the figures.
-    pub(crate) fn measure(&self, project: &Project, kernel: &Kernel) -> Result<(Verdict, String, Figures)> {
+    pub(super) fn measure(&self, project: &Project, kernel: &Kernel) -> Result<(Verdict, String, Figures)> {
         let guest = Guest {
             kernel,
             suite: Suite::Bench,

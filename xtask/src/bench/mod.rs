@@ -20,7 +20,7 @@ use self::record::Record;
 use crate::exec::say;
 use crate::guest::Verdict;
 use crate::project::Project;
-use crate::setup::kernels::Family;
+use crate::setup::kernels::{self, Family};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -45,10 +45,12 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<bool> {
         ([], false) => lane::full(),
         (only, _) => only.to_vec(),
     };
-    let bench = Bench::prepare(project, &families, plan)?;
+    let kernels =
+        families.iter().map(|family| kernels::prepare(project, *family)).collect::<Result<Vec<_>>>()?;
+    let bench = Bench::prepare(project, &plan)?;
     let measured: Vec<Result<_>> = thread::scope(|scope| {
         let lanes: Vec<_> =
-            bench.kernels().iter().map(|kernel| scope.spawn(|| bench.measure(project, kernel))).collect();
+            kernels.iter().map(|kernel| scope.spawn(|| bench.measure(project, kernel))).collect();
         lanes.into_iter().map(|lane| lane.join().map_err(|_| anyhow!("a lane panicked"))?).collect()
     });
     let mut total = Verdict::default();
@@ -56,7 +58,7 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<bool> {
     for measured in measured {
         let (verdict, kernel, figures) = measured?;
         total.add(verdict);
-        print!("{}", table::kernel(&kernel, &figures));
+        print!("{}", table::over(&kernel, &figures));
         if options.check {
             total.add(check::against_record(project, &kernel, &figures)?);
         }

@@ -38,10 +38,15 @@ impl Figures {
         Self { package: package.to_owned(), configurations: BTreeMap::new() }
     }
 
+    /// Notes a figure. Of a configuration that is measured twice, the better pass counts.
     pub(super) fn put(&mut self, figure: &guest::Figure) {
         let guest::Figure { configuration, operation, value, spread } = figure;
-        let figure = Figure { value: *value, spread: *spread };
-        self.configurations.entry(configuration.clone()).or_default().insert(operation.clone(), figure);
+        let fresh = Figure { value: *value, spread: *spread };
+        let operations = self.configurations.entry(configuration.clone()).or_default();
+        operations
+            .entry(operation.clone())
+            .and_modify(|figure| *figure = figure.better(fresh))
+            .or_insert(fresh);
     }
 
     pub(super) fn get(&self, configuration: &str, operation: &str) -> Option<Figure> {
@@ -69,6 +74,14 @@ impl Figures {
     /// looked for under all.
     pub(super) fn agent(&self, operation: &str) -> Option<u64> {
         self.configurations("agent-").find_map(|(_, figures)| Some(figures.get(operation)?.value))
+    }
+}
+
+impl Figure {
+    fn better(self, other: Self) -> Self {
+        let (best, next) = if self.value <= other.value { (self, other) } else { (other, self) };
+        // The spread is also how far apart the passes are.
+        Self { value: best.value, spread: best.spread.max(next.value - best.value) }
     }
 }
 

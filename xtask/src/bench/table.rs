@@ -18,12 +18,12 @@ const COLUMNS: [(&str, &str); 8] = [
 ];
 
 /// The configurations with figures, each column's name with the configuration's.
-fn columns(figures: &Figures) -> Vec<(&'static str, &'static str)> {
+pub(super) fn columns(figures: &Figures) -> Vec<(&'static str, &'static str)> {
     COLUMNS.into_iter().filter(|(name, _)| figures.over(name, "open").is_some()).collect()
 }
 
-/// All operations of a kernel: the base as it is, everything else as what it adds.
-pub(super) fn kernel(family: &str, figures: &Figures) -> String {
+/// The base as it is, everything else as what it adds.
+pub(super) fn over(family: &str, figures: &Figures) -> String {
     let columns = columns(figures);
     let mut out = format!("### Linux {family} ({})\n\n| operation | base |", figures.package);
     for (_, title) in &columns {
@@ -39,6 +39,28 @@ pub(super) fn kernel(family: &str, figures: &Figures) -> String {
             let _ = write!(out, " {} |", cell(figures, name, operation));
         }
         let _ = writeln!(out, " {} | {} |", promise(operation), kept(figures, operation));
+    }
+    out.push('\n');
+    out
+}
+
+/// Every configuration as it is.
+pub(super) fn absolute(family: &str, figures: &Figures) -> String {
+    let columns: Vec<_> = std::iter::once(("base", "base")).chain(columns(figures)).collect();
+    let mut out = format!("### Linux {family}\n\n| operation |");
+    for (_, title) in &columns {
+        let _ = write!(out, " {title} |");
+    }
+    let _ = writeln!(out, "\n|---|{}", "--:|".repeat(columns.len()));
+    for operation in &operations::ALL {
+        let _ = write!(out, "| {} |", operation.title);
+        for (name, _) in &columns {
+            let _ = match figures.get(name, operation.name) {
+                Some(figure) => write!(out, " {} ±{} |", number(figure.value), number(figure.spread)),
+                None => write!(out, " – |"),
+            };
+        }
+        out.push('\n');
     }
     out.push('\n');
     out
@@ -75,10 +97,10 @@ fn kept(figures: &Figures, operation: &Operation) -> String {
     let own = worst.zip(most).map(|(worst, most)| worst - most);
     let outsider =
         figures.over("outsider", operation.name).zip(operation.outsider).map(|(is, most)| is - most);
-    match (own.max(outsider), operation.target.is_some()) {
-        (Some(excess), _) if excess > 0 => format!("no, by {}", number(excess.unsigned_abs())),
-        (Some(_), _) => "yes".to_owned(),
-        (None, _) => String::new(),
+    match own.max(outsider) {
+        Some(excess) if excess > 0 => format!("no, by {}", number(excess.unsigned_abs())),
+        Some(_) => "yes".to_owned(),
+        None => String::new(),
     }
 }
 
@@ -110,4 +132,42 @@ pub(super) fn number(value: u64) -> String {
         out.push(digit);
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guest::Figure;
+
+    fn figures(all: &[(&str, u64)]) -> Figures {
+        let mut figures = Figures::new("kernel");
+        for (configuration, value) in all {
+            figures.put(&Figure {
+                configuration: (*configuration).to_owned(),
+                operation: "create".to_owned(),
+                value: *value,
+                spread: 0,
+            });
+        }
+        figures
+    }
+
+    #[test]
+    fn a_promise_is_about_the_worst_and_the_best_pass_of_each() {
+        let create = operations::ALL.iter().find(|operation| operation.name == "create").unwrap();
+        let all = [("base", 1000), ("apparmor-10", 2000), ("stockade-10", 1500), ("stockade-1000", 1650)];
+        assert_eq!(kept(&figures(&all), create), "no, by 50");
+        let again = [&all[..], &[("stockade-1000", 1600)]].concat();
+        assert_eq!(kept(&figures(&again), create), "yes");
+        assert_eq!(cell(&figures(&again), "stockade-1000", create), "+600 (+60.0 %)");
+        assert_eq!(kept(&figures(&all[..2]), create), "");
+    }
+
+    #[test]
+    fn thousands_stand_apart() {
+        assert_eq!(
+            [7, 999, 1000, 1_234_567].map(number),
+            ["7", "999", "1\u{202f}000", "1\u{202f}234\u{202f}567"]
+        );
+    }
 }

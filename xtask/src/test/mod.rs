@@ -31,6 +31,7 @@ enum Chosen {
     Hooks,
     Refuse,
     Containers,
+    Bench,
 }
 
 impl Chosen {
@@ -41,12 +42,13 @@ impl Chosen {
             Self::Hooks => Some(Suite::Hooks),
             Self::Refuse => Some(Suite::Refuse),
             Self::Containers => Some(Suite::Containers),
+            Self::Bench => Some(Suite::Bench),
         }
     }
 }
 
 /// What a guest runs by default, in this order.
-const SUITES: [Suite; 4] = [Suite::Boot, Suite::Hooks, Suite::Refuse, Suite::Containers];
+const SUITES: [Suite; 5] = [Suite::Boot, Suite::Hooks, Suite::Refuse, Suite::Containers, Suite::Bench];
 
 pub(crate) fn run(project: &Project, options: &Options) -> Result<bool> {
     let mut total = Verdict::default();

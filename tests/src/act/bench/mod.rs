@@ -51,7 +51,7 @@ fn measure(name: &str) -> Result<Cost> {
         "unlink" => files::names(files::Change::Unlink),
         "rename" => files::names(files::Change::Rename),
         "write" => files::write(1000),
-        "exec" => process::exec(20),
+        "exec" => process::exec(30),
         "connect" => net::connect(1000),
         "send" => net::send(20, 50),
         _ => bail!("there is no such operation"),
