@@ -29,7 +29,7 @@ pub(super) const ALL: [Operation; 15] = [
     operation("open-inside-300-levels", "the same from inside, relative", 30).target(Target::Over(400)),
     operation("distinct", "open + close, 500 files once each", 60).target(Target::Over(700)),
     operation("distinct-nested", "the same, 8 levels down", 60).target(Target::Over(700)),
-    operation("create", "create + close", 150).target(Target::OfAppArmor(60)),
+    operation("create", "create + close", 250).target(Target::OfAppArmor(60)),
     operation("unlink", "unlink", 150).target(Target::OfAppArmor(60)),
     operation("rename", "rename", 150),
     operation("write", "write 1 byte", 15),

@@ -24,11 +24,11 @@ const METHOD: &str = "## How it is measured
 - A throw-away qemu guest of one processor runs with `-icount shift=0,sleep=off`: its clock advances by one
   nanosecond for each instruction executed, so a time is a count, and a busy host changes nothing. Three
   seconds after boot, when the kernel has settled for a clock source, measuring begins.
-- One boot of each kernel measures all configurations, each twice: no confinement first, then empty programs,
+- One boot of each kernel measures all configurations, each in three passes: no confinement first, then empty programs,
   then AppArmor, then stockade. Every measured process is in a cgroup made as `stockade run` makes it, also
   without confinement, since being in one has a price of its own. Address randomisation is off.
 - Each operation runs in four series, with a pause between them in which the kernel frees what it put off; the
-  best series of both passes counts. `±` is by how much the next best differs.
+  best series of a pass counts, and the middle one of the three passes. `±` is how far apart they are.
 - Files are on tmpfs and new for each configuration. `500 files once each` opens files that nobody opened
   before, in a directory where one was. `exec` starts a static busybox. nginx opens and sends a file of
   1000 bytes for each request; everybody's instructions count, the client's too, which is not confined.

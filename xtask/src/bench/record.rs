@@ -26,11 +26,14 @@ pub(crate) struct Figures {
     configurations: BTreeMap<String, BTreeMap<String, Figure>>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Figure {
     pub(super) value: u64,
-    /// How much more the second best series took.
+    /// How far apart the series and the passes are.
     pub(super) spread: u64,
+    /// Of each pass, in order of size.
+    #[serde(skip)]
+    passes: Vec<u64>,
 }
 
 impl Figures {
@@ -38,19 +41,15 @@ impl Figures {
         Self { package: package.to_owned(), configurations: BTreeMap::new() }
     }
 
-    /// Notes a figure. Of a configuration that is measured twice, the better pass counts.
+    /// Notes a figure. A configuration may be measured several times.
     pub(super) fn put(&mut self, figure: &guest::Figure) {
         let guest::Figure { configuration, operation, value, spread } = figure;
-        let fresh = Figure { value: *value, spread: *spread };
         let operations = self.configurations.entry(configuration.clone()).or_default();
-        operations
-            .entry(operation.clone())
-            .and_modify(|figure| *figure = figure.better(fresh))
-            .or_insert(fresh);
+        operations.entry(operation.clone()).or_default().pass(*value, *spread);
     }
 
     pub(super) fn get(&self, configuration: &str, operation: &str) -> Option<Figure> {
-        self.configurations.get(configuration)?.get(operation).copied()
+        self.configurations.get(configuration)?.get(operation).cloned()
     }
 
     /// What a configuration adds to the same operation without confinement.
@@ -78,10 +77,16 @@ impl Figures {
 }
 
 impl Figure {
-    fn better(self, other: Self) -> Self {
-        let (best, next) = if self.value <= other.value { (self, other) } else { (other, self) };
-        // The spread is also how far apart the passes are.
-        Self { value: best.value, spread: best.spread.max(next.value - best.value) }
+    /// The middle pass counts: a pass can be unlucky, and where two processes take turns also lucky.
+    fn pass(&mut self, value: u64, spread: u64) {
+        self.passes.push(value);
+        self.passes.sort_unstable();
+        let [first, .., last] = self.passes[..] else {
+            (self.value, self.spread) = (value, spread);
+            return;
+        };
+        self.value = self.passes[self.passes.len() / 2];
+        self.spread = self.spread.max(spread).max(self.value - first).max(last - self.value);
     }
 }
 
