@@ -17,7 +17,7 @@ use stockade_abi::reason::Mode;
 
 pub use problem::{Finding, Place, Problem, ProfileError};
 pub use rule::{
-    ExecRule, FILE_ACCESS, FileRule, ListenRule, PeerRule, PeerTarget, PortRange, Protocol, Sessions,
+    Deny, ExecRule, FILE_ACCESS, FileRule, ListenRule, PeerRule, PeerTarget, PortRange, Protocol, Sessions,
 };
 
 /// The only `apiVersion` there is.
@@ -50,6 +50,8 @@ pub struct Profile {
     pub capabilities: Vec<String>,
     /// What sessions may do beyond all that.
     pub sessions: Sessions,
+    /// What nobody may do.
+    pub deny: Deny,
 }
 
 /// Which containers a profile is for: those that fulfil any of these.
@@ -193,6 +195,7 @@ impl Profile {
             listen: Vec::new(),
             capabilities: Vec::new(),
             sessions: Sessions::default(),
+            deny: Deny::default(),
         }
     }
 

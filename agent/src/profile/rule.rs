@@ -164,6 +164,17 @@ pub struct ListenRule {
     pub protocol: Option<Protocol>,
 }
 
+/// What nobody may do, whatever the other rules grant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Deny {
+    /// Globs of programs.
+    pub exec: Vec<String>,
+    /// Files.
+    pub files: Vec<FileRule>,
+    /// Peers.
+    pub peers: Vec<PeerRule>,
+}
+
 /// What a session may do beyond the container itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sessions {

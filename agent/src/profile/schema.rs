@@ -10,8 +10,8 @@ use super::reader::{At, Fields, Reader, nearest};
 use super::scalar;
 use super::yaml::Node;
 use super::{
-    API_VERSION, ExecRule, FILE_ACCESS, FileRule, KIND, ListenRule, Match, PeerRule, PeerTarget, PortRange,
-    Profile, Protocol, Sessions,
+    API_VERSION, Deny, ExecRule, FILE_ACCESS, FileRule, KIND, ListenRule, Match, PeerRule, PeerTarget,
+    PortRange, Profile, Protocol, Sessions,
 };
 use crate::compile::glob::{self, Kind};
 
@@ -54,6 +54,7 @@ pub(super) fn profile(reader: &mut Reader, root: &Node) -> Option<Profile> {
         listen,
         capabilities,
         sessions,
+        deny: Deny::default(),
     })
 }
 
