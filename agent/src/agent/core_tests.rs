@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use stockade_abi::label::SubjectEntry;
 use stockade_abi::reason::Reason;
-use stockade_abi::table::{GENERATION, MODE};
 
 use super::*;
 use crate::agent::catalog::{Source, judge};
+use crate::agent::enforcer::Head;
 use crate::agent::report::Surroundings;
 use crate::agent::subjects::{Bound, Given, Refusal, Target, Wanted};
 use crate::agent::table::Table;
@@ -27,12 +27,12 @@ pub(crate) struct Fake {
 }
 
 impl Enforcer for Fake {
-    fn set_policy(&mut self, slot: u32, words: &[u64]) -> Result<(), KernelError> {
+    fn set_policy(&mut self, slot: u32, head: Head, _words: &[u64]) -> Result<(), KernelError> {
         if self.refuse {
             return Err(KernelError::Slot(slot));
         }
         self.swaps += 1;
-        self.policies.insert(slot, (words[GENERATION as usize], words[MODE as usize]));
+        self.policies.insert(slot, (head.generation, head.mode as u64));
         Ok(())
     }
     fn clear_policy(&mut self, slot: u32) -> Result<(), KernelError> {

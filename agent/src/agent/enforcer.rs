@@ -1,13 +1,23 @@
 //! What the agent's core needs of the kernel side, so that tests can stand in for it.
 
 use stockade_abi::label::SubjectEntry;
+use stockade_abi::reason::Mode;
 
 use crate::kernel::{Counters, HookState, Kernel, KernelError};
+
+/// What a slot says besides its table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Number of the swap.
+    pub generation: u64,
+    /// How what is not granted is answered.
+    pub mode: Mode,
+}
 
 /// The kernel side, as the core sees it.
 pub trait Enforcer: Send + 'static {
     /// Swaps the policy of a slot, atomically.
-    fn set_policy(&mut self, slot: u32, words: &[u64]) -> Result<(), KernelError>;
+    fn set_policy(&mut self, slot: u32, head: Head, words: &[u64]) -> Result<(), KernelError>;
     /// Empties a slot.
     fn clear_policy(&mut self, slot: u32) -> Result<(), KernelError>;
     /// Whether a slot holds a policy.
@@ -25,7 +35,7 @@ pub trait Enforcer: Send + 'static {
 }
 
 impl Enforcer for Kernel {
-    fn set_policy(&mut self, slot: u32, words: &[u64]) -> Result<(), KernelError> {
+    fn set_policy(&mut self, slot: u32, _head: Head, words: &[u64]) -> Result<(), KernelError> {
         Self::set_policy(self, slot, words)
     }
 

@@ -7,7 +7,7 @@ use stockade_abi::reason::Mode;
 
 use super::catalog::Catalog;
 use super::core::{Core, CoreError, Live};
-use super::enforcer::Enforcer;
+use super::enforcer::{Enforcer, Head};
 use super::slots;
 use super::table::Table;
 use crate::kernel::KernelError;
@@ -191,7 +191,7 @@ impl<E: Enforcer> Core<E> {
         if same_text && live.in_force && !start && table.is_none() && live.mode == Some(mode) {
             return Ok(());
         }
-        let mut table = match table {
+        let table = match table {
             Some(table) => table,
             None => Table::compile(profile, mode).map_err(|error| PolicyError::Compile(error.to_string()))?,
         };
@@ -208,7 +208,8 @@ impl<E: Enforcer> Core<E> {
             self.store.put_slot(&next)?;
         }
         if changed || start || !live.in_force {
-            let outcome = self.kernel.set_policy(slot, table.stamped(next.generation));
+            let outcome =
+                self.kernel.set_policy(slot, Head { generation: next.generation, mode }, table.words());
             if let Err(error) = outcome {
                 // The database must not claim what is not in force.
                 let undone = SlotRow { digest: String::new(), ..row.clone() };

@@ -65,7 +65,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(2));
         }
     };
-    let policy = compile(&profile, Mode::Enforce, 0).with_context(|| name.clone())?;
+    let policy = compile(&profile, Mode::Enforce).with_context(|| name.clone())?;
     let mut out = io::BufWriter::with_capacity(1 << 16, io::stdout().lock());
     let code = match (&args.object, args.access.as_str()) {
         (None, "-") => stream(&policy, args.session, args.output, &mut io::stdin().lock(), &mut out)?,
@@ -127,6 +127,7 @@ fn because(decision: &Decision, missing: &[&str]) -> String {
         Reason::PathTooLong => "no name of more than 4095 bytes can be judged".to_owned(),
         Reason::Rule
         | Reason::NoRule
+        | Reason::DenyRule
         | Reason::PathUnreadable
         | Reason::ScratchBusy
         | Reason::UnknownSubject
@@ -141,7 +142,14 @@ fn because(decision: &Decision, missing: &[&str]) -> String {
 fn nearest(profile: &Profile, policy: &Policy, question: &Question) -> Vec<String> {
     let line = |rule: &RuleRef, access| {
         let words: Vec<&str> = access::words(access).collect();
-        format!("{rule} grants {}", words.join(", "))
+        let what = if rule.section.denies() { "denies" } else { "grants" };
+        let mut line = format!("{rule} {what} {}", words.join(", "));
+        let parents = policy.parents(rule);
+        if !parents.is_empty() {
+            line.push_str(" to children of ");
+            line.push_str(&parents.join(", "));
+        }
+        line
     };
     let matching = policy.matching(&question.object(), true);
     if !matching.is_empty() {
@@ -219,7 +227,7 @@ mod tests {
         profile.files = vec![FileRule::new("/etc/**", access::READ)];
         profile.peers = vec![PeerRule::new(parse_target("10.0.0.0/8").unwrap())];
         profile.sessions.exec = vec!["/bin/sh".to_owned()];
-        compile(&profile, Mode::Enforce, 0).unwrap()
+        compile(&profile, Mode::Enforce).unwrap()
     }
 
     fn answers(input: &str, session: bool, output: Output) -> Vec<String> {

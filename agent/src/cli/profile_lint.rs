@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use crate::compile::compile;
+use crate::compile::compile_table;
 use crate::profile::{Parsed, Problem, ProfileError, parse_bytes};
 
 /// What to check.
@@ -85,7 +85,7 @@ fn good(name: &str, parsed: &Parsed, output: Output, out: &mut impl Write) -> io
         }
     }
     // A profile whose table would not fit reads well and could still never be used.
-    let compiled = compile(&parsed.profile, parsed.profile.mode, 0);
+    let compiled = compile_table(&parsed.profile);
     match (&compiled, output) {
         (Err(error), Output::Text) => writeln!(out, "{name}: {error}")?,
         (Err(error), Output::Json) => object(out, name, "error", &error.to_string(), None, None)?,

@@ -44,6 +44,9 @@ fn section(section: Section) -> Vec<Part> {
         Section::Peers => vec![Part::Name("peers")],
         Section::SessionExec => vec![Part::Name("sessions"), Part::Name("exec")],
         Section::SessionFiles => vec![Part::Name("sessions"), Part::Name("files")],
+        Section::DenyExec => vec![Part::Name("deny"), Part::Name("exec")],
+        Section::DenyFiles => vec![Part::Name("deny"), Part::Name("files")],
+        Section::DenyPeers => vec![Part::Name("deny"), Part::Name("peers")],
     }
 }
 
@@ -160,9 +163,8 @@ fn pointless(profile: &Profile, remarks: &mut Vec<Remark>) {
         let Ok(flats) = glob::parse(path, Kind::Path) else { continue };
         let Some(reason) = pointless_path(of, &flats) else { continue };
         let field = match of {
-            Section::Exec | Section::Files => Some("path"),
-            Section::Peers | Section::SessionExec => None,
-            Section::SessionFiles => Some("path"),
+            Section::Exec | Section::Files | Section::SessionFiles | Section::DenyFiles => Some("path"),
+            Section::Peers | Section::SessionExec | Section::DenyExec | Section::DenyPeers => None,
         };
         found.push((place(of, index, field), reason));
     }
@@ -226,7 +228,7 @@ fn twice(profile: &Profile, remarks: &mut Vec<Remark>) {
 /// Files that can be made or changed, and then started.
 fn write_and_exec(profile: &Profile, remarks: &mut Vec<Remark>) {
     // What does not compile is an error of its own; here only its overlaps are of interest.
-    let Ok(policy) = compile(profile, profile.mode, 0) else { return };
+    let Ok(policy) = compile(profile, profile.mode) else { return };
     const MAKE: AccessSet = access::WRITE | access::APPEND | access::CREATE;
     let mut pairs: Vec<(&RuleRef, &RuleRef)> = Vec::new();
     for rules in policy.overlaps() {
