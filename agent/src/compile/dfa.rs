@@ -16,6 +16,8 @@ pub(crate) type StateId = u32;
 
 /// Positions looked at before giving up: about a second of work.
 const WORK_MAX: usize = 40_000_000;
+/// Cells of all rows, many times those of the largest table.
+const CELLS_MAX: usize = 1 << 23;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct State {
@@ -140,7 +142,7 @@ impl Builder<'_> {
         let mut accept_ids = HashMap::from([(Vec::new(), 0)]);
         let mut positions = Vec::new();
         while states.len() < self.states.len() {
-            if self.work.saturating_add(self.closure.work) > WORK_MAX {
+            if self.work.saturating_add(self.closure.work) > WORK_MAX || cells.len() > CELLS_MAX {
                 return Err(StatesFull);
             }
             positions.clear();

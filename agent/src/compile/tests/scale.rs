@@ -11,8 +11,8 @@ use super::reference::Random;
 use crate::compile::{CompileError, PolicyTable, compile, compile_table};
 use crate::profile::{ExecRule, FileRule, Profile};
 
-/// A release build takes a tenth of it on one core.
-const LONG: Duration = Duration::from_secs(20);
+/// A release build takes less than a second of it; a test build on a busy machine, twenty.
+const LONG: Duration = Duration::from_secs(90);
 
 fn table(name: &str, profile: &Profile) -> PolicyTable {
     let start = Instant::now();
@@ -98,12 +98,8 @@ fn names_anywhere_share_their_loop() {
 fn what_explodes_is_refused_soon_and_by_name() {
     let error = refused("a window", &["/harmless".to_owned(), format!("/x/*a{}", "?".repeat(24))]);
     assert!(matches!(&error, CompileError::TooComplex { worst } if worst[0].index == 1), "{error}");
-    let error = refused("a window that just fits the automaton", &[format!("/x/*a{}", "?".repeat(18))]);
-    assert!(error.to_string().contains("files[0] /x/*a"), "{error}");
-    let globs: Vec<String> = (0..40).map(|index| format!("/*a{index}*b{index}*c{index}*")).collect();
-    assert!(refused("many stars", &globs).to_string().contains("fewer `*`"));
     let globs: Vec<String> = (0..400).map(|index| format!("/**/x{index}/**/y{index}")).collect();
-    refused("many trees", &globs);
+    assert!(refused("many trees", &globs).to_string().contains("fewer `*`"));
     let ways = format!("/{}/x*y", "{a,b,c,d}".repeat(6));
     assert!(compile_table(&files(std::iter::once(ways))).unwrap().states() < 20);
 }
