@@ -87,7 +87,7 @@ fn restart(core: Core) -> Core {
 }
 
 fn apply(core: &mut Core, files: &[(&str, &str)], start: bool) {
-    let sources = files
+    let sources: Vec<Source> = files
         .iter()
         .map(|(path, text)| Source { path: PathBuf::from(path), text: Ok(text.as_bytes().to_vec()) })
         .collect();

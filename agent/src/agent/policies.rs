@@ -36,7 +36,7 @@ pub enum PolicyError {
 /// Where a policy's profile comes from.
 #[derive(Clone, Copy, Debug)]
 pub struct Origin<'a> {
-    /// Its text.
+    /// Its text, with the rule sets that it includes.
     pub text: &'a str,
     /// Its file in the profile directory.
     pub source: Option<&'a str>,
@@ -65,7 +65,7 @@ impl<E: Enforcer> Core<E> {
                 continue;
             }
             let source = file.path.display().to_string();
-            let origin = Origin { text: &file.text, source: Some(&source) };
+            let origin = Origin { text: &file.standalone, source: Some(&source) };
             let mode = file.profile.mode;
             if let Err(error) = self.install(&key, mode, &file.profile, tables.remove(name), origin) {
                 tracing::error!(profile = name, %error, "the profile is not in force");
@@ -94,7 +94,7 @@ impl<E: Enforcer> Core<E> {
         let current = self.catalog.good.get(&row.key.profile).filter(|_| state == PolicyState::Ok);
         let profile = match current {
             Some(good) if row.key.adhoc.is_none() => {
-                Some((good.profile.clone(), good.text.clone(), Some(good.path.display().to_string())))
+                Some((good.profile.clone(), good.standalone.clone(), Some(good.path.display().to_string())))
             }
             Some(_) | None if start => {
                 remembered(&row).map(|profile| (profile, row.text.clone(), row.source.clone()))

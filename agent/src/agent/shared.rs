@@ -130,6 +130,8 @@ impl<E: Enforcer> Shared<E> {
                 let profile = profile::parse(&source, &text).map_err(|error| error.to_string())?.profile;
                 let table = Table::compile(&profile, mode.unwrap_or(profile.mode))
                     .map_err(|error| format!("{source}: the profile cannot be compiled: {error}"))?;
+                // The command line sends what it found beside the file along; the rest was of the library.
+                let text = profile.standalone(&text);
                 Wanted::Given(Box::new(Given { text, profile, mode, table }))
             }
         };

@@ -8,6 +8,7 @@ mod output;
 pub mod profile_explain;
 mod profile_export;
 pub mod profile_lint;
+mod profile_schema;
 mod run;
 mod status;
 
@@ -68,6 +69,8 @@ enum ProfileVerb {
     Explain(profile_explain::Args),
     /// Print a learned profile
     Export(profile_export::Args),
+    /// Print the JSON Schema of profiles and rule sets, for editors
+    Schema,
 }
 
 /// How a verb prints its answer.
@@ -122,6 +125,7 @@ pub fn main() -> ExitCode {
         Verb::Profile(ProfileVerb::Lint(args)) => profile_lint::run(args),
         Verb::Profile(ProfileVerb::Explain(args)) => profile_explain::run(args),
         Verb::Profile(ProfileVerb::Export(args)) => profile_export::run(args),
+        Verb::Profile(ProfileVerb::Schema) => profile_schema::run(),
         Verb::Canary => Ok(kernel::canary_main()),
     };
     match outcome {

@@ -11,8 +11,8 @@ use serde_json::json;
 use stockade_abi::access;
 use stockade_abi::reason::{Mode, Reason, Verdict};
 
-use crate::compile::{Decision, Object, Policy, RuleRef, compile};
-use crate::profile::{Profile, parse_bytes};
+use crate::compile::{Decision, Object, Policy, RuleRef, Section, compile};
+use crate::profile::{PeerRule, Profile, Shelf, parse_any};
 
 mod question;
 
@@ -28,7 +28,7 @@ const NEAREST: usize = 3;
 /// it exits with 0 when every line could be answered.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The profile
+    /// The profile, or a rule set
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// What is done: read, write, append, create, delete, rename, link, attr, map, exec or connect, or
@@ -58,7 +58,7 @@ enum Output {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let name = args.file.display().to_string();
     let bytes = std::fs::read(&args.file).with_context(|| format!("cannot read {name}"))?;
-    let profile = match parse_bytes(&name, &bytes) {
+    let profile = match parse_any(&name, &bytes, &Shelf::beside(&args.file)) {
         Ok(parsed) => parsed.profile,
         Err(error) => {
             eprint!("{error}");
@@ -68,7 +68,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let policy = compile(&profile, Mode::Enforce, 0).with_context(|| name.clone())?;
     let mut out = io::BufWriter::with_capacity(1 << 16, io::stdout().lock());
     let code = match (&args.object, args.access.as_str()) {
-        (None, "-") => stream(&policy, args.session, args.output, &mut io::stdin().lock(), &mut out)?,
+        (None, "-") => {
+            stream(&profile, &policy, args.session, args.output, &mut io::stdin().lock(), &mut out)?
+        }
         (Some(object), access) => match Question::parse(access.as_bytes(), object.as_bytes()) {
             Ok(question) => one(&profile, &policy, &question, &args, &mut out)?,
             Err(message) => {
@@ -101,11 +103,11 @@ fn one(
     let decision = ask(policy, question, args.session);
     let words: Vec<&str> = access::words(question.access).collect();
     match args.output {
-        Output::Json => answer_json(&decision, out)?,
+        Output::Json => answer_json(profile, &decision, out)?,
         Output::Text => {
             writeln!(out, "{}: {} {}", decision.verdict.word(), words.join(","), question.shown)?;
             match &decision.rule {
-                Some(rule) => writeln!(out, "  rule     {rule}")?,
+                Some(rule) => writeln!(out, "  rule     {}", profile.shown(rule))?,
                 None => {
                     let missing: Vec<&str> = access::words(decision.missing).collect();
                     writeln!(out, "  reason   {}: {}", decision.reason.word(), because(&decision, &missing))?;
@@ -141,7 +143,7 @@ fn because(decision: &Decision, missing: &[&str]) -> String {
 fn nearest(profile: &Profile, policy: &Policy, question: &Question) -> Vec<String> {
     let line = |rule: &RuleRef, access| {
         let words: Vec<&str> = access::words(access).collect();
-        format!("{rule} grants {}", words.join(", "))
+        format!("{} grants {}", profile.shown(rule), words.join(", "))
     };
     let matching = policy.matching(&question.object(), true);
     if !matching.is_empty() {
@@ -149,7 +151,10 @@ fn nearest(profile: &Profile, policy: &Policy, question: &Question) -> Vec<Strin
     }
     let Object::Path(path) = question.object() else {
         let peers = profile.peers.iter().enumerate().take(NEAREST);
-        return peers.map(|(index, rule)| format!("peers[{index}] {rule}")).collect();
+        let rule = |(index, rule): (usize, &PeerRule)| {
+            profile.shown(&RuleRef { section: Section::Peers, index, text: rule.to_string() })
+        };
+        return peers.map(rule).collect();
     };
     let mut rules: Vec<(usize, String)> = policy
         .rules()
@@ -162,6 +167,7 @@ fn nearest(profile: &Profile, policy: &Policy, question: &Question) -> Vec<Strin
 }
 
 fn stream(
+    profile: &Profile,
     policy: &Policy,
     session: bool,
     output: Output,
@@ -180,12 +186,12 @@ fn stream(
         let (access, object) = text.split_at(space);
         let object = object.strip_prefix(b" ").unwrap_or(object);
         match (Question::parse(access, object), output) {
-            (Ok(question), Output::Json) => answer_json(&ask(policy, &question, session), out)?,
+            (Ok(question), Output::Json) => answer_json(profile, &ask(policy, &question, session), out)?,
             (Ok(question), Output::Text) => {
                 let decision = ask(policy, &question, session);
                 write!(out, "{} {}", decision.verdict.word(), decision.reason.word())?;
                 match &decision.rule {
-                    Some(rule) => writeln!(out, " {rule}")?,
+                    Some(rule) => writeln!(out, " {}", profile.shown(rule))?,
                     None => writeln!(out)?,
                 }
             }
@@ -201,8 +207,8 @@ fn stream(
     }
 }
 
-fn answer_json(decision: &Decision, out: &mut impl Write) -> io::Result<()> {
-    let rule = decision.rule.as_ref().map(RuleRef::to_string);
+fn answer_json(profile: &Profile, decision: &Decision, out: &mut impl Write) -> io::Result<()> {
+    let rule = decision.rule.as_ref().map(|rule| profile.shown(rule));
     let answer = json!({
         "verdict": decision.verdict.word(), "reason": decision.reason.word(), "rule": rule,
     });
@@ -212,19 +218,21 @@ fn answer_json(decision: &Decision, out: &mut impl Write) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::{FileRule, PeerRule, parse_target};
+    use crate::profile::{FileRule, parse_target};
 
-    fn policy() -> Policy {
+    fn profile() -> Profile {
         let mut profile = Profile::new("test", Mode::Audit);
         profile.files = vec![FileRule::new("/etc/**", access::READ)];
         profile.peers = vec![PeerRule::new(parse_target("10.0.0.0/8").unwrap())];
         profile.sessions.exec = vec!["/bin/sh".to_owned()];
-        compile(&profile, Mode::Enforce, 0).unwrap()
+        profile
     }
 
     fn answers(input: &str, session: bool, output: Output) -> Vec<String> {
         let mut out = Vec::new();
-        stream(&policy(), session, output, &mut input.as_bytes(), &mut out).unwrap();
+        let profile = profile();
+        let policy = compile(&profile, Mode::Enforce, 0).unwrap();
+        stream(&profile, &policy, session, output, &mut input.as_bytes(), &mut out).unwrap();
         String::from_utf8(out).unwrap().lines().map(str::to_owned).collect()
     }
 

@@ -7,12 +7,10 @@ use stockade_abi::access::{self, AccessSet};
 use stockade_abi::reason::Mode;
 
 use super::problem::Problem;
-use super::{FileRule, Profile};
-use crate::compile::glob::{self, Kind, Token};
-use crate::compile::{RuleRef, Section, compile};
+use super::{ExecRule, FileRule, INCLUDE, Kind, List, PeerRule, Profile};
+use crate::compile::glob::{self, Token};
+use crate::compile::{RuleRef, compile};
 
-/// Accesses that a rule can name, and that no hook of this version judges.
-const NOT_ENFORCED: AccessSet = access::DELETE | access::RENAME | access::LINK | access::ATTR;
 /// Findings of one kind that are listed; the rest is counted.
 const LISTED: usize = 20;
 
@@ -26,29 +24,24 @@ pub(super) enum Part {
 /// Where, and what.
 pub(super) type Remark = (Vec<Part>, Problem);
 
-/// Every remark on `profile`.
-pub(super) fn lint(profile: &Profile) -> Vec<Remark> {
+/// Every remark on `profile`. What concerns nothing but rule sets that it includes is theirs to answer for.
+pub(super) fn lint(profile: &Profile, kind: Kind) -> Vec<Remark> {
     let mut remarks = Vec::new();
-    empty(profile, &mut remarks);
-    not_enforced(profile, &mut remarks);
-    pointless(profile, &mut remarks);
+    match kind {
+        Kind::Profile => empty(profile, &mut remarks),
+        Kind::RuleSet => {}
+    }
+    let own = profile.own();
+    not_enforced(&own, &mut remarks);
+    informational(&own, &mut remarks);
+    pointless(&own, &mut remarks);
     twice(profile, &mut remarks);
     write_and_exec(profile, &mut remarks);
     remarks
 }
 
-fn section(section: Section) -> Vec<Part> {
-    match section {
-        Section::Exec => vec![Part::Name("exec")],
-        Section::Files => vec![Part::Name("files")],
-        Section::Peers => vec![Part::Name("peers")],
-        Section::SessionExec => vec![Part::Name("sessions"), Part::Name("exec")],
-        Section::SessionFiles => vec![Part::Name("sessions"), Part::Name("files")],
-    }
-}
-
-fn place(of: Section, index: usize, field: Option<&'static str>) -> Vec<Part> {
-    let mut parts = section(of);
+fn place(list: List, index: usize, field: Option<&'static str>) -> Vec<Part> {
+    let mut parts: Vec<Part> = list.way().map(Part::Name).collect();
     parts.push(Part::Item(index));
     parts.extend(field.map(Part::Name));
     parts
@@ -81,36 +74,11 @@ fn not_enforced(profile: &Profile, remarks: &mut Vec<Remark>) {
         let help = "bind the profile with the annotation stockade.dev/profile, or with `stockade run`";
         say(vec![Part::Name("match"), Part::Name(name)], &format!("match.{name}"), 1, help);
     }
-    let exec = [
-        ("sha256", "the rule grants the path, whatever the file holds"),
-        ("args", "the rule grants the path with any arguments"),
-        ("parents", "the rule grants the path, whoever starts it"),
-    ];
-    for (name, meaning) in exec {
-        let has: Vec<usize> = profile
-            .exec
-            .iter()
-            .enumerate()
-            .filter(|(_, rule)| match name {
-                "sha256" => !rule.sha256.is_empty(),
-                "args" => rule.args.is_some(),
-                _ => !rule.parents.is_empty(),
-            })
-            .map(|(index, _)| index)
-            .collect();
-        if let Some(first) = has.first() {
-            say(place(Section::Exec, *first, Some(name)), &format!("`{name}`"), has.len(), meaning);
-        }
-    }
-    for (of, rules) in [(Section::Files, &profile.files), (Section::SessionFiles, &profile.sessions.files)] {
-        for word in access::words(NOT_ENFORCED) {
-            let has = |rule: &&FileRule| access::words(rule.access).any(|own| own == word);
-            if let Some(first) = rules.iter().position(|rule| has(&rule)) {
-                let count = rules.iter().filter(has).count();
-                let help = "it is allowed for every file, listed or not";
-                say(place(of, first, Some("access")), &format!("access `{word}`"), count, help);
-            }
-        }
+    let pinned = |rule: &&ExecRule| !rule.sha256.is_empty();
+    if let Some(first) = profile.exec.iter().position(|rule| pinned(&rule)) {
+        let count = profile.exec.iter().filter(pinned).count();
+        let meaning = "the rule grants the path, whatever the file holds";
+        say(place(List::Exec, first, Some("sha256")), "`sha256`", count, meaning);
     }
     if !profile.listen.is_empty() {
         say(vec![Part::Name("listen")], "`listen`", 1, "the container may listen on any port");
@@ -125,26 +93,41 @@ fn not_enforced(profile: &Profile, remarks: &mut Vec<Remark>) {
     }
 }
 
-fn paths(profile: &Profile) -> Vec<(Section, usize, &str)> {
-    let exec = profile.exec.iter().map(|rule| rule.path.as_str());
-    let files = profile.files.iter().map(|rule| rule.path.as_str());
-    let session_exec = profile.sessions.exec.iter().map(String::as_str);
-    let session_files = profile.sessions.files.iter().map(|rule| rule.path.as_str());
-    let number = |of: Section| move |(index, path)| (of, index, path);
-    exec.enumerate()
-        .map(number(Section::Exec))
-        .chain(files.enumerate().map(number(Section::Files)))
-        .chain(session_exec.enumerate().map(number(Section::SessionExec)))
-        .chain(session_files.enumerate().map(number(Section::SessionFiles)))
+/// What a rule may say although nothing judges it, in this version or another.
+fn informational(profile: &Profile, remarks: &mut Vec<Remark>) {
+    if let Some(first) = profile.exec.iter().position(|rule| rule.args.is_some()) {
+        let problem =
+            Problem::new("`args` is for the reader only: a program may be started with any arguments");
+        let help = "a process can change them between a check and their use, so no check of them could hold";
+        remarks.push((place(List::Exec, first, Some("args")), problem.help(help)));
+    }
+}
+
+/// Every rule about paths.
+fn paths(profile: &Profile) -> Vec<(List, usize, &str)> {
+    fn numbered<'a>(
+        list: List,
+        paths: impl Iterator<Item = &'a str>,
+    ) -> impl Iterator<Item = (List, usize, &'a str)> {
+        paths.enumerate().map(move |(index, path)| (list, index, path))
+    }
+    fn files(rules: &[FileRule]) -> impl Iterator<Item = &str> {
+        rules.iter().map(|rule| rule.path.as_str())
+    }
+    numbered(List::Exec, profile.exec.iter().map(|rule| rule.path.as_str()))
+        .chain(numbered(List::Files, files(&profile.files)))
+        .chain(numbered(List::DenyExec, profile.deny.exec.iter().map(String::as_str)))
+        .chain(numbered(List::DenyFiles, files(&profile.deny.files)))
+        .chain(numbered(List::SessionExec, profile.sessions.exec.iter().map(String::as_str)))
+        .chain(numbered(List::SessionFiles, files(&profile.sessions.files)))
         .collect()
 }
 
 /// Names that are symbolic links on every Linux system, so that no canonical path goes through them.
-const LINKS: [(&str, &str); 9] = [
+const LINKS: [(&str, &str); 8] = [
     ("/proc/self/exe", "the program's own path"),
     ("/proc/self/cwd", "the path it leads to"),
     ("/proc/self/root", "the path it leads to"),
-    ("/proc/self/fd", "the path of the file that is open"),
     ("/proc/mounts", "/proc/self/mounts"),
     ("/proc/net", "/proc/self/net"),
     ("/dev/fd", "the path of the file that is open"),
@@ -157,19 +140,19 @@ fn pointless(profile: &Profile, remarks: &mut Vec<Remark>) {
     let mut found = Vec::new();
     for (of, index, path) in paths(profile) {
         // A programmatic profile may hold a glob that is none; compiling it reports that.
-        let Ok(flats) = glob::parse(path, Kind::Path) else { continue };
+        let Ok(flats) = glob::parse(path, glob::Kind::Path) else { continue };
         let Some(reason) = pointless_path(of, &flats) else { continue };
         let field = match of {
-            Section::Exec | Section::Files => Some("path"),
-            Section::Peers | Section::SessionExec => None,
-            Section::SessionFiles => Some("path"),
+            List::Exec | List::Files | List::DenyFiles | List::SessionFiles => Some("path"),
+            List::DenyExec | List::SessionExec => None,
+            List::Peers | List::Listen | List::Capabilities | List::DenyPeers => None,
         };
         found.push((place(of, index, field), reason));
     }
     limit(found, "rules that can never match", remarks);
 }
 
-fn pointless_path(of: Section, flats: &[glob::Flat]) -> Option<Problem> {
+fn pointless_path(of: List, flats: &[glob::Flat]) -> Option<Problem> {
     let prefixes: Vec<Vec<u8>> = flats.iter().map(|flat| glob::literal_prefix(flat)).collect();
     let literal = flats.iter().all(|flat| flat.iter().all(|token| matches!(token, Token::Byte(_))));
     let under = |dir: &str, prefix: &[u8]| {
@@ -178,10 +161,14 @@ fn pointless_path(of: Section, flats: &[glob::Flat]) -> Option<Problem> {
     if prefixes.iter().all(|prefix| prefix.len() > OBJECT_MAX) {
         return Some(Problem::new("the rule can never match: the path is longer than any that is judged"));
     }
-    let exec = matches!(of, Section::Exec | Section::SessionExec);
+    let exec = matches!(of, List::Exec | List::DenyExec | List::SessionExec);
     if exec && prefixes.iter().all(|prefix| under("/proc", prefix) || under("/sys", prefix)) {
         let problem = Problem::new("the rule can never match: nothing below /proc and /sys can be started");
         return Some(problem.help("write the path of the program itself"));
+    }
+    if prefixes.iter().all(|prefix| under("/proc/self/fd", prefix)) {
+        let problem = Problem::new("the rule can never match: what /proc/self/fd holds are symbolic links");
+        return Some(problem.help("paths are judged after links: write the path of the file that is open"));
     }
     let link = LINKS.iter().find(|(link, _)| {
         prefixes.iter().all(|prefix| under(link, prefix) || (literal && prefix == link.as_bytes()))
@@ -201,26 +188,59 @@ fn pointless_path(of: Section, flats: &[glob::Flat]) -> Option<Problem> {
     })
 }
 
-/// The same rule twice.
+/// The same rule twice: of the profile's own, or once in a rule set. That two rule sets share a rule is
+/// nobody's fault.
 fn twice(profile: &Profile, remarks: &mut Vec<Remark>) {
-    let mut seen: HashMap<(Section, String), usize> = HashMap::new();
-    let peers =
-        profile.peers.iter().enumerate().map(|(index, rule)| (Section::Peers, index, rule.to_string()));
-    let rules = paths(profile).into_iter().map(|(of, index, path)| (of, index, path.to_owned()));
+    let peers = |list, rules: &[PeerRule]| -> Vec<(List, usize, String)> {
+        rules.iter().enumerate().map(|(index, rule)| (list, index, rule.to_string())).collect()
+    };
+    let rules = paths(profile)
+        .into_iter()
+        .map(|(list, index, path)| (list, index, path.to_owned()))
+        .chain(peers(List::Peers, &profile.peers))
+        .chain(peers(List::DenyPeers, &profile.deny.peers));
+    let mut seen: HashMap<(List, String), usize> = HashMap::new();
     let mut found = Vec::new();
-    for (of, index, text) in rules.chain(peers) {
-        let words = of.word();
-        match seen.get(&(of, text.clone())) {
-            Some(first) => {
-                let problem = Problem::new(format!("{words}[{index}] repeats {words}[{first}], `{text}`"));
-                found.push((place(of, index, None), problem.help("join the two rules into one")));
-            }
+    for (list, index, text) in rules {
+        let words = list.word();
+        let Some(first) = seen.get(&(list, text.clone())).copied() else {
+            seen.insert((list, text), index);
+            continue;
+        };
+        // The profile's own rules come before those of rule sets.
+        if profile.origin(words, first).is_some() {
+            continue;
+        }
+        match profile.origin(words, index) {
             None => {
-                seen.insert((of, text), index);
+                let problem = Problem::new(format!("{words}[{index}] repeats {words}[{first}], `{text}`"));
+                found.push((place(list, index, None), problem.help("join the two rules into one")));
             }
+            Some((set, at)) if covers(profile, list, index, first) => {
+                let problem = Problem::new(format!("{words}[{first}] repeats {set}:{words}[{at}], `{text}`"));
+                found.push((place(list, first, None), problem.help("leave it out: the rule set has it")));
+            }
+            Some(_) => {}
         }
     }
     limit(found, "repeated rules", remarks);
+}
+
+/// Whether the rule at `wide` does all that the one at `narrow` does, both for the same files.
+fn covers(profile: &Profile, list: List, wide: usize, narrow: usize) -> bool {
+    let files = |rules: &[FileRule]| match (rules.get(wide), rules.get(narrow)) {
+        (Some(wide), Some(narrow)) => narrow.access & !wide.access == 0,
+        (Some(_) | None, _) => false,
+    };
+    match list {
+        List::Files => files(&profile.files),
+        List::DenyFiles => files(&profile.deny.files),
+        List::SessionFiles => files(&profile.sessions.files),
+        // One may have conditions that the other has not.
+        List::Exec => profile.exec.get(wide) == profile.exec.get(narrow),
+        List::Peers | List::Listen | List::Capabilities => true,
+        List::DenyExec | List::DenyPeers | List::SessionExec => true,
+    }
 }
 
 /// Files that can be made or changed, and then started.
@@ -239,10 +259,18 @@ fn write_and_exec(profile: &Profile, remarks: &mut Vec<Remark>) {
         }
     }
     pairs.sort_by_key(|(start, make)| (make.section, make.index, start.section, start.index));
-    let found = pairs.into_iter().map(|(start, make)| {
-        let problem = Problem::new(format!("what {make} lets a process write, {start} lets it start"));
+    let found = pairs.into_iter().filter_map(|(start, make)| {
+        let (start_shown, make_shown) = (profile.shown(start), profile.shown(make));
+        let problem =
+            Problem::new(format!("what {make_shown} lets a process write, {start_shown} lets it start"));
         let help = "a process that is broken into could bring its own programs: keep the two apart";
-        (place(make.section, make.index, None), problem.help(help))
+        // At the rule that stands in this text; when neither does, where they come together.
+        let own = |rule: &&RuleRef| profile.origin(rule.section.word(), rule.index).is_none();
+        let parts = match [make, start].into_iter().find(own) {
+            Some(rule) => place(List::from_word(rule.section.word())?, rule.index, None),
+            None => vec![Part::Name(INCLUDE)],
+        };
+        Some((parts, problem.help(help)))
     });
     limit(found.collect(), "pairs of rules to write and start the same file", remarks);
 }
