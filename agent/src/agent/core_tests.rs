@@ -7,13 +7,13 @@ use stockade_abi::reason::Reason;
 use stockade_abi::table::{GENERATION, MODE};
 
 use super::*;
-use crate::agent::catalog::{Source, judge};
+use crate::agent::catalog::{Files, Source, judge};
 use crate::agent::report::Surroundings;
 use crate::agent::subjects::{Bound, Given, Refusal, Target, Wanted};
 use crate::agent::table::Table;
 use crate::identity::cgroup::Cgroup;
 use crate::kernel::{Counters, HookState};
-use crate::profile;
+use crate::profile::{self, SetFile, Shelf};
 
 /// A kernel side that only remembers.
 #[derive(Clone, Debug, Default)]
@@ -95,6 +95,18 @@ fn apply(core: &mut Core, files: &[(&str, &str)], start: bool) {
     core.apply(catalog, tables, start).unwrap();
 }
 
+/// The same with the rule sets that may be included.
+fn apply_with(core: &mut Core, text: &str, sets: &[(&str, &str)], start: bool) {
+    let mut shelf = Shelf::default();
+    for (name, path) in sets {
+        let text = yaml(name, "", path).replace("kind: Profile", "kind: RuleSet").replace("  mode: \n", "");
+        shelf.add(SetFile { path: format!("{name}.yaml").into(), text: Ok(text.into_bytes()) });
+    }
+    let profiles = vec![Source { path: "/p/web.yaml".into(), text: Ok(text.as_bytes().to_vec()) }];
+    let (catalog, tables) = judge(Files { profiles, shelf }, &core.catalog);
+    core.apply(catalog, tables, start).unwrap();
+}
+
 fn target(cgroup: u64, pid: u32) -> Target {
     Target {
         cgroup: Cgroup { id: cgroup, path: PathBuf::from(format!("/cgroup/{cgroup}")) },
@@ -154,6 +166,31 @@ fn a_bad_file_replaces_nothing() {
     apply(&mut core, &[("/p/new.yaml", "nonsense")], false);
     let error = bind(&mut core, 12, "new").unwrap_err();
     assert!(matches!(&error, Refusal::Bad { message, .. } if message.contains("/p/new.yaml")), "{error}");
+}
+
+#[test]
+fn what_is_included_is_remembered() {
+    let mut core = core();
+    let web = yaml("web", "enforce\n  include: [own, base]", "/a");
+    apply_with(&mut core, &web, &[("own", "/one")], true);
+    assert_eq!((state(&core, "web"), core.kernel.swaps), (Some((PolicyState::Ok, 1)), 1));
+    // Nothing changed, and a comment is no new policy.
+    apply_with(&mut core, &web, &[("own", "/one"), ("other", "/o")], false);
+    apply_with(&mut core, &format!("# why\n{web}"), &[("own", "/one")], false);
+    assert_eq!(core.kernel.swaps, 1);
+    apply_with(&mut core, &web, &[("own", "/two")], false);
+    assert_eq!((state(&core, "web"), core.kernel.swaps), (Some((PolicyState::Ok, 2)), 2));
+    // A rule set that is gone makes the profile bad, and its last good version lives on, also after a
+    // restart, in the words it was put in force with.
+    apply_with(&mut core, &web, &[], false);
+    assert_eq!(state(&core, "web"), Some((PolicyState::Bad, 2)));
+    let mut core = restart(core);
+    apply_with(&mut core, &web, &[], true);
+    assert_eq!((state(&core, "web"), core.kernel.policies[&1]), (Some((PolicyState::Bad, 2)), (2, 3)));
+    bind(&mut core, 11, "web").unwrap();
+    // It comes back without a new generation.
+    apply_with(&mut core, &web, &[("own", "/two")], false);
+    assert_eq!(state(&core, "web"), Some((PolicyState::Ok, 2)));
 }
 
 #[test]

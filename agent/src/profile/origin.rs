@@ -44,6 +44,16 @@ impl Profile {
         }
     }
 
+    /// Changes the profile's own rules; those of the rule sets that it includes stay behind them.
+    pub fn change_own(&mut self, change: impl FnOnce(&mut Self)) {
+        let mut own = self.own();
+        change(&mut own);
+        for set in &self.origins {
+            own.absorb(self.set(set));
+        }
+        *self = own;
+    }
+
     /// The profile without the rules of the rule sets that it includes.
     pub(super) fn own(&self) -> Self {
         self.only(|list, index| !self.origins.iter().any(|set| set.range(list).contains(&index)))
