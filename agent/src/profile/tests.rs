@@ -6,8 +6,8 @@ use stockade_abi::access;
 use stockade_abi::reason::Mode;
 
 use super::{
-    ExecRule, FileRule, ListenRule, PeerRule, PortRange, Profile, Protocol, Shelf, parse, parse_bytes,
-    parse_target, parse_with,
+    ExecRule, FileRule, ListenRule, PeerRule, PortRange, Profile, Protocol, Shelf, parse, parse_any,
+    parse_bytes, parse_target, parse_with,
 };
 use crate::compile::{check, compile, escape};
 
@@ -226,6 +226,19 @@ fn the_shipped_profiles_are_clean() {
         count += 1;
     }
     assert!(count >= 2);
+}
+
+#[test]
+fn the_documented_examples_are_good() {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/PROFILE.md")).unwrap();
+    let blocks = text.split("```").skip(1).step_by(2).filter_map(|block| block.strip_prefix("yaml\n"));
+    let mut count = 0;
+    for block in blocks.filter(|block| block.starts_with("apiVersion:")) {
+        parse_any("PROFILE.md", block.as_bytes(), &Shelf::default())
+            .unwrap_or_else(|error| panic!("{error}"));
+        count += 1;
+    }
+    assert_eq!(count, 2);
 }
 
 #[test]
