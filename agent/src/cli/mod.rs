@@ -5,9 +5,11 @@ mod doctor;
 mod events;
 mod oci_hook;
 mod output;
+pub mod profile_diff;
 pub mod profile_explain;
 mod profile_export;
 pub mod profile_lint;
+pub mod profile_merge;
 mod run;
 mod status;
 
@@ -66,6 +68,10 @@ enum ProfileVerb {
     Lint(profile_lint::Args),
     /// Would this be allowed, and by which rule?
     Explain(profile_explain::Args),
+    /// What does one profile allow that another does not?
+    Diff(profile_diff::Args),
+    /// Make one profile that grants what any of several grant
+    Merge(profile_merge::Args),
     /// Print a learned profile
     Export(profile_export::Args),
 }
@@ -121,6 +127,8 @@ pub fn main() -> ExitCode {
         Verb::Events(args) => events::run(args),
         Verb::Profile(ProfileVerb::Lint(args)) => profile_lint::run(args),
         Verb::Profile(ProfileVerb::Explain(args)) => profile_explain::run(args),
+        Verb::Profile(ProfileVerb::Diff(args)) => profile_diff::run(&args),
+        Verb::Profile(ProfileVerb::Merge(args)) => profile_merge::run(&args),
         Verb::Profile(ProfileVerb::Export(args)) => profile_export::run(args),
         Verb::Canary => Ok(kernel::canary_main()),
     };

@@ -21,6 +21,7 @@ pub use check::{TableError, check};
 pub use error::CompileError;
 pub use glob::{GlobError, escape};
 pub use policy::{Decision, Object, Policy, RuleRef, Section};
+pub(crate) use policy::{Grant, StartKind};
 
 use crate::profile::Profile;
 use dfa::Guard;

@@ -196,3 +196,57 @@ fn own(path: &[u8], view: View) -> Option<&[u8]> {
     let rest = path.strip_prefix(view.prefix())?;
     rest.first().is_none_or(|byte| *byte == b'/').then_some(rest)
 }
+
+/// Where the names of one kind of object begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StartKind {
+    /// Paths, from their first slash.
+    Path,
+    /// What follows `/proc/self`.
+    OwnProcess,
+    /// What follows `/proc/thread-self`.
+    OwnThread,
+    /// Peers, from their kind byte.
+    Peer,
+}
+
+/// All that a policy says about objects whose names end in one state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Grant {
+    /// What rules grant to the container's own processes.
+    pub(crate) container: AccessSet,
+    /// What rules grant to sessions.
+    pub(crate) session: AccessSet,
+    /// What deny rules take from the container's own processes.
+    pub(crate) denied: AccessSet,
+    /// What deny rules take from sessions.
+    pub(crate) session_denied: AccessSet,
+    /// Groups of parents that a program of this name belongs to.
+    pub(crate) member: u32,
+    /// Groups of parents that may start it, where `container` does not let everyone.
+    pub(crate) parents: u32,
+}
+
+impl Policy {
+    /// The state in which names of `kind` begin.
+    pub(crate) fn start(&self, kind: StartKind) -> u32 {
+        let table = self.words.as_slice();
+        match kind {
+            StartKind::Path => low(table.word(STARTS)),
+            StartKind::OwnProcess => high(table.word(STARTS)),
+            StartKind::OwnThread => low(table.word(MORE_STARTS)),
+            StartKind::Peer => high(table.word(MORE_STARTS)),
+        }
+    }
+
+    /// The state that follows `state` on `byte`.
+    pub(crate) fn next(&self, state: u32, byte: u8) -> u32 {
+        stockade_abi::table::step(self.words.as_slice(), state, byte)
+    }
+
+    /// What it says about names that end in `state`.
+    pub(crate) fn grant(&self, state: u32) -> Grant {
+        let (container, session) = grants(self.words.as_slice(), state);
+        Grant { container, session, ..Grant::default() }
+    }
+}
