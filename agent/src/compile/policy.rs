@@ -151,14 +151,6 @@ impl Policy {
         self.rules.iter().map(|rule| (&rule.at, rule.access))
     }
 
-    /// Every set of rules that match one and the same object, at least two each.
-    pub(crate) fn overlaps(&self) -> impl Iterator<Item = Vec<(&RuleRef, AccessSet)>> {
-        self.accepts.iter().filter(|rules| rules.len() > 1).map(|rules| {
-            let rules = rules.iter().filter_map(|rule| self.rules.get(*rule as usize));
-            rules.map(|rule| (&rule.at, rule.access)).collect()
-        })
-    }
-
     /// The state in which the object's name ends; `None` when the name is too long to be judged.
     fn state(&self, object: &Object<'_>) -> Option<u32> {
         let table = self.words.as_slice();
