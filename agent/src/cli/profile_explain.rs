@@ -11,15 +11,16 @@ use serde_json::json;
 use stockade_abi::access;
 use stockade_abi::reason::{Mode, Reason, Verdict};
 
-use crate::compile::{Decision, Object, Policy, RuleRef, compile};
+use crate::compile::{Decision, Policy, RuleRef, compile};
 use crate::profile::{Profile, parse_bytes};
 
+mod near;
+mod nearest;
+mod parent;
 mod question;
 
+use nearest::nearest;
 use question::Question;
-
-/// Rules named as coming close to a denied access.
-const NEAREST: usize = 3;
 
 /// Would this be allowed under enforce, and by which rule?
 ///
@@ -41,6 +42,9 @@ pub struct Args {
     /// Ask for a session, a process that entered the running container from outside
     #[arg(long)]
     session: bool,
+    /// The program that starts OBJECT, for exec rules that name parents
+    #[arg(long, value_name = "PATH")]
+    parent: Option<OsString>,
     /// How to print the answer
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -98,7 +102,10 @@ fn one(
     args: &Args,
     out: &mut impl Write,
 ) -> io::Result<ExitCode> {
-    let decision = ask(policy, question, args.session);
+    let mut decision = ask(policy, question, args.session);
+    if let Some(parent) = &args.parent {
+        decision = parent::started_by(policy, question, parent.as_bytes(), decision);
+    }
     let words: Vec<&str> = access::words(question.access).collect();
     match args.output {
         Output::Json => answer_json(&decision, out)?,
@@ -109,7 +116,7 @@ fn one(
                 None => {
                     let missing: Vec<&str> = access::words(decision.missing).collect();
                     writeln!(out, "  reason   {}: {}", decision.reason.word(), because(&decision, &missing))?;
-                    for line in nearest(profile, policy, question) {
+                    for line in nearest(profile, policy, question, args.session) {
                         writeln!(out, "  nearest  {line}")?;
                     }
                 }
@@ -135,30 +142,6 @@ fn because(decision: &Decision, missing: &[&str]) -> String {
         | Reason::BadAddress
         | Reason::UnsupportedFamily => format!("no rule grants {}", missing.join(", ")),
     }
-}
-
-/// Rules that match but grant something else; without any, those that begin most like the object.
-fn nearest(profile: &Profile, policy: &Policy, question: &Question) -> Vec<String> {
-    let line = |rule: &RuleRef, access| {
-        let words: Vec<&str> = access::words(access).collect();
-        format!("{rule} grants {}", words.join(", "))
-    };
-    let matching = policy.matching(&question.object(), true);
-    if !matching.is_empty() {
-        return matching.into_iter().take(NEAREST).map(|(rule, access)| line(rule, access)).collect();
-    }
-    let Object::Path(path) = question.object() else {
-        let peers = profile.peers.iter().enumerate().take(NEAREST);
-        return peers.map(|(index, rule)| format!("peers[{index}] {rule}")).collect();
-    };
-    let mut rules: Vec<(usize, String)> = policy
-        .rules()
-        .map(|(rule, access)| (question::common(path, &rule.text), line(rule, access)))
-        .collect();
-    // The leading slash is common to all.
-    rules.retain(|(common, _)| *common > 1);
-    rules.sort_by_key(|(common, _)| std::cmp::Reverse(*common));
-    rules.into_iter().take(NEAREST).map(|(_, line)| line).collect()
 }
 
 fn stream(
