@@ -81,9 +81,11 @@ fn text(
             let session = if rule.only_session { " to sessions" } else { "" };
             let (access, example) = (access.join(","), &rule.example);
             writeln!(out, "{} {} grants {access}{session}", sign(change), rule.rule)?;
-            // A rule that is its own example says enough.
-            if *example != rule.rule.text {
-                writeln!(out, "    for example {example}")?;
+            match &rule.parent {
+                Some(parent) => writeln!(out, "    for example {example}, started by {parent}")?,
+                // A rule that is its own example says enough.
+                None if *example == rule.rule.text => {}
+                None => writeln!(out, "    for example {example}")?,
             }
         }
         for word in words.iter().filter(|word| word.change == change) {
@@ -108,10 +110,13 @@ fn objects(
     }
     for rule in rules {
         let access: Vec<&str> = access::words(rule.access).collect();
-        let object = json!({
+        let mut object = json!({
             "change": word(rule.change), "kind": kind(rule.rule.section), "access": access,
             "example": rule.example, "rule": rule.rule.to_string(), "only_session": rule.only_session,
         });
+        if let Some(parent) = &rule.parent {
+            object["parent"] = json!(parent);
+        }
         writeln!(out, "{object}")?;
     }
     for one in words {

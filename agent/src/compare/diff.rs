@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use stockade_abi::access::{self, AccessSet};
 
 use super::automaton::{Automaton, KINDS};
+use super::parents::{Parents, Starts};
 use super::pattern::{Pattern, patterns};
 use super::product::{Product, fits};
 use super::show::show;
@@ -31,6 +32,8 @@ pub(crate) struct Difference {
     pub(crate) access: AccessSet,
     /// Such an object.
     pub(crate) example: String,
+    /// Who starts it, where that makes the difference.
+    pub(crate) parent: Option<String>,
     /// Only sessions can tell the difference.
     pub(crate) only_session: bool,
 }
@@ -54,32 +57,60 @@ impl Grant {
 /// Every rule of `b` that grants what `a` does not, then every rule of `a` that grants what `b` does not.
 pub(crate) fn compare(a: &Profile, b: &Profile, who: Who) -> Result<Vec<Difference>, CompileError> {
     let sides = [Side::new(a)?, Side::new(b)?];
+    let (gained, parents) = differ(&sides);
     let [first, second] = &sides;
+    let mut differences = Vec::new();
+    if gained[1] {
+        second.gains(first, &Versus { parents: &parents, side: 1, who }, &mut differences)?;
+    }
+    if gained[0] {
+        first.gains(second, &Versus { parents: &parents, side: 0, who }, &mut differences)?;
+    }
+    Ok(differences)
+}
+
+/// Which of the sides grants something that the other does not, and all parents there are.
+fn differ(sides: &[Side; 2]) -> ([bool; 2], Parents) {
+    let [first, second] = sides;
     let mut gained = [false; 2];
+    let mut parents = Parents::new();
+    let mut conditional: Vec<[Grant; 2]> = Vec::new();
+    let more = |of: Grant, over: Grant| {
+        [false, true].into_iter().any(|session| of.allowed(session) & !over.allowed(session) != 0)
+    };
     for kind in KINDS {
-        let sides = Product::new([&first.automaton, &second.automaton], kind);
-        sides.walk(
+        Product::new([&first.automaton, &second.automaton], kind).walk::<()>(
             |alive| alive != [false; 2],
             |[a, b], name| {
-                let more = |of: Grant, over: Grant| {
-                    [false, true].into_iter().any(|session| of.allowed(session) & !over.allowed(session) != 0)
-                };
-                let more = [more(b, a), more(a, b)];
-                if (more[0] && !gained[0] || more[1] && !gained[1]) && fits(kind, &name()) {
+                let more = [more(a, b), more(b, a)];
+                if more.iter().zip(gained).any(|(more, known)| *more && !known) && fits(kind, &name()) {
                     gained = [gained[0] || more[0], gained[1] || more[1]];
                 }
-                if gained == [true; 2] { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                if a.member | b.member != 0 {
+                    parents.note([a, b], || show(kind, &name()));
+                }
+                if a.parents | b.parents != 0 && !conditional.contains(&[a, b]) {
+                    conditional.push([a, b]);
+                }
+                ControlFlow::Continue(())
             },
         );
     }
-    let mut differences = Vec::new();
-    if gained[0] {
-        second.gains(first, Change::Added, who, &mut differences)?;
+    for [a, b] in conditional {
+        for session in [false, true] {
+            gained[0] |= parents.more(a, b, 0, session).is_some();
+            gained[1] |= parents.more(b, a, 1, session).is_some();
+        }
     }
-    if gained[1] {
-        first.gains(second, Change::Removed, who, &mut differences)?;
-    }
-    Ok(differences)
+    (gained, parents)
+}
+
+/// What a side is held against.
+struct Versus<'a> {
+    parents: &'a Parents,
+    /// Its own number.
+    side: usize,
+    who: Who,
 }
 
 struct Side {
@@ -96,25 +127,26 @@ impl Side {
     fn gains(
         &self,
         over: &Self,
-        change: Change,
-        who: Who,
+        versus: &Versus<'_>,
         found: &mut Vec<Difference>,
     ) -> Result<(), CompileError> {
+        let change = if versus.side == 0 { Change::Removed } else { Change::Added };
         let denied = over.automaton.has_denials();
         for pattern in &self.patterns {
             // Most rules of two versions of a profile are the same in both.
             if !denied && over.patterns.iter().any(|other| pattern.repeats(other)) {
                 continue;
             }
-            let [container, session] = self.gain(pattern, over)?;
+            let [container, session] = self.gain(pattern, over, versus)?;
             let mut push = |gain: Gain, only_session| {
                 if gain.access != 0 {
                     let access = plain(gain.access);
-                    let (rule, example) = (pattern.at.clone(), gain.example);
-                    found.push(Difference { change, rule, access, example, only_session });
+                    let rule = pattern.at.clone();
+                    let (example, parent) = (gain.example, gain.parent);
+                    found.push(Difference { change, rule, access, example, parent, only_session });
                 }
             };
-            match who {
+            match versus.who {
                 Who::All => {
                     let beyond = session.access & !container.access;
                     push(container, false);
@@ -127,7 +159,7 @@ impl Side {
     }
 
     /// The gain of one rule, for the container and for sessions.
-    fn gain(&self, pattern: &Pattern, over: &Self) -> Result<[Gain; 2], CompileError> {
+    fn gain(&self, pattern: &Pattern, over: &Self, versus: &Versus<'_>) -> Result<[Gain; 2], CompileError> {
         let lone = pattern.automaton()?;
         let mut gains = [Gain::default(), Gain::default()];
         for kind in pattern.kinds() {
@@ -136,9 +168,14 @@ impl Side {
                 |[lone, ..]| lone,
                 |[lone, own, other], name| {
                     for (session, gain) in [false, true].into_iter().zip(&mut gains) {
-                        let lone = lone.allowed(session);
-                        let more = lone & own.allowed(session) & !other.allowed(session);
-                        gain.add(more, || {
+                        let mut more = lone.allowed(session) & own.allowed(session) & !other.allowed(session);
+                        let mut parent = None;
+                        if lone.allowed(session) & access::EXEC != 0 {
+                            let starts = versus.parents.more(own, other, versus.side, session);
+                            more = more & !access::EXEC | if starts.is_some() { access::EXEC } else { 0 };
+                            parent = starts.and_then(Starts::parent);
+                        }
+                        gain.add(more, parent, || {
                             Some(name()).filter(|name| fits(*kind, name)).map(|name| show(*kind, &name))
                         });
                     }
@@ -155,11 +192,12 @@ impl Side {
 struct Gain {
     access: AccessSet,
     example: String,
+    parent: Option<String>,
     shown: u32,
 }
 
 impl Gain {
-    fn add(&mut self, more: AccessSet, example: impl FnOnce() -> Option<String>) {
+    fn add(&mut self, more: AccessSet, parent: Option<String>, example: impl FnOnce() -> Option<String>) {
         if more & !self.access == 0 && more.count_ones() <= self.shown {
             return;
         }
@@ -168,6 +206,7 @@ impl Gain {
         if more.count_ones() > self.shown {
             self.shown = more.count_ones();
             self.example = example;
+            self.parent = parent;
         }
     }
 }

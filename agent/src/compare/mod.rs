@@ -8,6 +8,7 @@ mod canon;
 mod cover;
 mod diff;
 mod merge;
+mod parents;
 mod partition;
 mod pattern;
 mod product;
