@@ -1,6 +1,7 @@
 //! Several automata walked side by side over the names that objects can have, cheapest name first.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::ControlFlow;
 
 use stockade_abi::OBJECT_MAX;
@@ -20,7 +21,7 @@ pub(crate) struct Product<'a, const N: usize> {
     kind: StartKind,
     canon: &'static Canon,
     classes: Vec<Class<N>>,
-    ids: HashMap<At<N>, u32>,
+    ids: HashMap<At<N>, u32, BuildHasherDefault<Mix>>,
     nodes: Vec<Node<N>>,
     /// By price.
     queue: Vec<VecDeque<u32>>,
@@ -61,7 +62,7 @@ impl<'a, const N: usize> Product<'a, N> {
             .collect();
         // Among names of one price, the first found is the example.
         classes.sort_by_key(|class| unreadable(class.text));
-        Self { automata, kind, canon, classes, ids: HashMap::new(), nodes: Vec::new(), queue: Vec::new() }
+        Self { automata, kind, canon, classes, ids: HashMap::default(), nodes: Vec::new(), queue: Vec::new() }
     }
 
     /// Visits every combination of states in which a name can end, with what each automaton says there
@@ -173,6 +174,26 @@ impl<const N: usize> Class<N> {
             Spelling::PortLow if self.bytes.contains(&HTTPS) => HTTPS,
             Spelling::Number | Spelling::PortLow => self.bytes.first().copied().unwrap_or(self.text),
         }
+    }
+}
+
+/// Mixes the numbers of states, which nobody chooses to collide; half of a walk is looking them up.
+#[derive(Default)]
+struct Mix(u64);
+
+impl Hasher for Mix {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            for (to, from) in word.iter_mut().zip(chunk) {
+                *to = *from;
+            }
+            self.0 = (self.0.rotate_left(5) ^ u64::from_le_bytes(word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0 ^ self.0 >> 29
     }
 }
 
