@@ -3,6 +3,7 @@
 pub mod agent;
 pub mod cli;
 pub mod clock;
+mod compare;
 pub mod compile;
 pub mod control;
 pub mod events;

@@ -41,11 +41,21 @@ pub(crate) fn object(project: &Project) -> Result<PathBuf> {
     let toolchain = toolchain::prepare(project)?;
     say("eBPF", &format!("toolchain: {}", toolchain.describe()?));
     let started = Instant::now();
-    stream(&mut bpf_cargo(project, &toolchain, "build", "ebpf", &[])).context("the eBPF object")?;
-    let object = project.target.join("ebpf").join(BPF_TARGET).join("release/stockade-ebpf");
+    let object = bpf_bin(project, &toolchain, "stockade-ebpf")?;
     check_object(&object)?;
     say("Built", &format!("{} in {}", shown(project, &object), seconds(started)));
     Ok(object)
+}
+
+/// Builds the object of empty programs, with which the product is compared.
+pub(crate) fn floor(project: &Project) -> Result<PathBuf> {
+    bpf_bin(project, &toolchain::prepare(project)?, "stockade-floor")
+}
+
+fn bpf_bin(project: &Project, toolchain: &Toolchain, bin: &str) -> Result<PathBuf> {
+    let mut cargo = bpf_cargo(project, toolchain, "build", "ebpf", &[]);
+    stream(cargo.args(["--bin", bin])).with_context(|| format!("the eBPF object `{bin}`"))?;
+    Ok(project.target.join("ebpf").join(BPF_TARGET).join("release").join(bin))
 }
 
 /// Compiles the eBPF programs without linking them; a warning is an error.

@@ -109,7 +109,7 @@ fn in_guest(project: &Project, family: Family) -> Result<bool> {
                 say("FAIL", &format!("{} {}", case.name, case.detail));
             }
         }
-        Line::Verdict(_) | Line::Died(_) | Line::Chatter(_) => {}
+        Line::Verdict(_) | Line::Figure(_) | Line::Died(_) | Line::Chatter(_) => {}
     })?;
     let verdict = outcome.verdict();
     if let Some(trouble) = &outcome.trouble {

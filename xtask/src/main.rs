@@ -1,5 +1,6 @@
 //! `cargo xtask VERB`: everything that is done with this repository, one module for each verb.
 
+mod bench;
 mod build;
 mod demo;
 mod exec;
@@ -33,6 +34,8 @@ enum Verb {
     Lint(lint::Options),
     /// Run the unit tests, then the kernel suites in guests
     Test(test::Options),
+    /// Count what confinement costs, in instructions, and write docs/PERFORMANCE.md
+    Bench(bench::Options),
     /// Boot a guest and run a command in it
     Vm(vm::Options),
     /// Learn, enforce and attack a real container, in a guest where this host cannot enforce
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Verb::Build(options) => build::run(&project, &options),
         Verb::Lint(options) => lint::run(&project, &options),
         Verb::Test(options) => test::run(&project, &options),
+        Verb::Bench(options) => bench::run(&project, &options),
         Verb::Vm(options) => vm::run(&project, &options),
         Verb::Demo(options) => demo::run(&project, &options),
     });

@@ -82,7 +82,7 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<bool> {
             say(result, &format!("{} {}", case.name, case.detail));
         }
         Line::Chatter(text) | Line::Say(text) => println!("{text}"),
-        Line::Verdict(_) | Line::Died(_) => {}
+        Line::Verdict(_) | Line::Figure(_) | Line::Died(_) => {}
     })?;
     let verdict = outcome.verdict();
     if let Some(trouble) = &outcome.trouble {

@@ -1,17 +1,15 @@
 //! The profiles on disk: read, parsed and compiled, the good beside the bad.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::table::Table;
-use crate::profile::{self, Profile};
+use crate::profile::{self, INCLUDE, Profile, SetFile, Shelf, is_set, read_file};
 
-/// No profile is larger.
-const FILE_MAX: u64 = 4 << 20;
 /// A file changed less than this ago is read again although nothing about it looks different: its time
 /// stamp is too coarse to tell.
 const RECENT: Duration = Duration::from_secs(2);
@@ -29,6 +27,21 @@ pub struct Source {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fingerprint(Vec<(PathBuf, u64, u64, i64, i64)>);
 
+/// All files of the directory.
+#[derive(Clone, Debug, Default)]
+pub struct Files {
+    /// The profiles.
+    pub profiles: Vec<Source>,
+    /// The rule sets in its directory `include`.
+    pub shelf: Shelf,
+}
+
+impl From<Vec<Source>> for Files {
+    fn from(profiles: Vec<Source>) -> Self {
+        Self { profiles, shelf: Shelf::default() }
+    }
+}
+
 /// A profile that can be used.
 #[derive(Clone, Debug)]
 pub struct Good {
@@ -36,6 +49,8 @@ pub struct Good {
     pub path: PathBuf,
     /// Its text.
     pub text: String,
+    /// Text that means the same when the rule sets it includes are gone.
+    pub standalone: String,
     /// What it says.
     pub profile: Profile,
     /// Warnings, one line each.
@@ -58,22 +73,25 @@ pub struct Catalog {
     pub good: BTreeMap<String, Good>,
     /// In the order of their names.
     pub bad: Vec<Bad>,
+    /// What they could include.
+    pub shelf: Shelf,
 }
 
 /// Looks at the directory. `None`: nothing changed since `last`.
-pub fn look(dir: &Path, last: &Fingerprint) -> io::Result<Option<(Fingerprint, Vec<Source>)>> {
-    let mut found = Vec::new();
-    let mut recent = false;
+pub fn look(dir: &Path, last: &Fingerprint) -> io::Result<Option<(Fingerprint, Files)>> {
+    let include = dir.join(INCLUDE);
+    let profiles = list(dir, is_profile)?;
+    let sets = match list(&include, is_set) {
+        Ok(sets) => Ok(sets),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error.to_string()),
+    };
     let now = SystemTime::now();
-    for entry in fs::read_dir(dir)? {
-        let path = entry?.path();
-        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        let is_yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
-        if hidden || !is_yaml {
-            continue;
-        }
+    let mut recent = false;
+    let mut stamps = Vec::new();
+    for path in profiles.iter().chain(sets.iter().flatten()) {
         // Following links: that is how configuration is mounted into containers.
-        let stamp = match fs::metadata(&path) {
+        let stamp = match fs::metadata(path) {
             Ok(meta) => {
                 let age = meta.modified().ok().and_then(|at| now.duration_since(at).ok());
                 recent |= age.is_none_or(|age| age < RECENT);
@@ -81,38 +99,55 @@ pub fn look(dir: &Path, last: &Fingerprint) -> io::Result<Option<(Fingerprint, V
             }
             Err(_) => (0, 0, 0, 0),
         };
-        found.push((path, stamp.0, stamp.1, stamp.2, stamp.3));
+        stamps.push((path.clone(), stamp.0, stamp.1, stamp.2, stamp.3));
     }
-    found.sort();
-    let found = Fingerprint(found);
+    if sets.is_err() {
+        // Not the same as a directory without files.
+        stamps.push((include.clone(), 0, 0, 0, 0));
+    }
+    let found = Fingerprint(stamps);
     if !recent && found == *last {
         return Ok(None);
     }
-    let sources = found
-        .0
-        .iter()
-        .map(|(path, ..)| Source { path: path.clone(), text: read(path).map_err(|error| error.to_string()) })
-        .collect();
-    Ok(Some((found, sources)))
+    let text = |path: &Path| read_file(path).map_err(|error| error.to_string());
+    let shelf = match sets {
+        Err(failure) => Shelf::unknown(&include, failure),
+        Ok(sets) => {
+            let mut shelf = Shelf::of(&include);
+            for path in sets {
+                shelf.add(SetFile { text: text(&path), path });
+            }
+            shelf
+        }
+    };
+    let profiles = profiles.into_iter().map(|path| Source { text: text(&path), path }).collect();
+    Ok(Some((found, Files { profiles, shelf })))
 }
 
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+fn is_profile(path: &Path) -> bool {
+    let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    !hidden && path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
+}
+
+/// The files of a directory that count, in the order of their names.
+fn list(dir: &Path, counts: fn(&Path) -> bool) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        if counts(&path) {
+            found.push(path);
+        }
     }
-    let mut bytes = Vec::new();
-    File::open(path)?.take(FILE_MAX + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > FILE_MAX {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "larger than 4 MiB"));
-    }
-    Ok(bytes)
+    found.sort();
+    Ok(found)
 }
 
 /// Judges the files. Tables come along for those profiles that `before` does not hold in the same words.
-pub fn judge(sources: Vec<Source>, before: &Catalog) -> (Catalog, BTreeMap<String, Table>) {
-    let mut catalog = Catalog::default();
+pub fn judge(files: impl Into<Files>, before: &Catalog) -> (Catalog, BTreeMap<String, Table>) {
+    let Files { profiles, shelf } = files.into();
+    let mut catalog = Catalog { shelf, ..Catalog::default() };
     let mut tables = BTreeMap::new();
-    for Source { path, text } in sources {
+    for Source { path, text } in profiles {
         let shown = path.display().to_string();
         let mut bad = |message: String| catalog.bad.push(Bad { path: path.clone(), message });
         let bytes = match text {
@@ -122,10 +157,14 @@ pub fn judge(sources: Vec<Source>, before: &Catalog) -> (Catalog, BTreeMap<Strin
                 continue;
             }
         };
-        let unchanged = before.good.values().find(|good| good.path == path && good.text.as_bytes() == bytes);
+        let unchanged = before.good.values().find(|good| {
+            good.path == path
+                && good.text.as_bytes() == bytes
+                && same_sets(&good.profile, &catalog.shelf, &before.shelf)
+        });
         let (good, table) = match unchanged {
             Some(good) => (good.clone(), None),
-            None => match fresh(&path, &shown, &bytes) {
+            None => match fresh(&path, &shown, &bytes, &catalog.shelf) {
                 Ok((good, table)) => (good, Some(table)),
                 Err(message) => {
                     bad(message);
@@ -146,15 +185,22 @@ pub fn judge(sources: Vec<Source>, before: &Catalog) -> (Catalog, BTreeMap<Strin
     (catalog, tables)
 }
 
-fn fresh(path: &Path, shown: &str, bytes: &[u8]) -> Result<(Good, Table), String> {
+/// Whether the rule sets that a profile was made with are what they were. One that is gone, and one that
+/// now stands before the library's, are not.
+fn same_sets(profile: &Profile, now: &Shelf, before: &Shelf) -> bool {
+    profile.origins.iter().all(|set| now.get(&set.name) == before.get(&set.name))
+}
+
+fn fresh(path: &Path, shown: &str, bytes: &[u8], shelf: &Shelf) -> Result<(Good, Table), String> {
     let text = std::str::from_utf8(bytes)
         .map_err(|error| format!("{shown}: not UTF-8 text from byte {} on", error.valid_up_to()))?;
-    let parsed = profile::parse(shown, text).map_err(|error| error.to_string())?;
-    let table = Table::compile(&parsed.profile, parsed.profile.mode)
+    let parsed = profile::parse_with(shown, text, shelf).map_err(|error| error.to_string())?;
+    let table = Table::compile(&parsed.profile)
         .map_err(|error| format!("{shown}: the profile cannot be compiled: {error}"))?;
     let good = Good {
         path: path.to_owned(),
         text: text.to_owned(),
+        standalone: parsed.profile.standalone(text),
         profile: parsed.profile,
         findings: parsed.findings.iter().map(profile::Finding::line).collect(),
     };
@@ -210,13 +256,65 @@ mod tests {
         fs::write(dir.path().join("a.yaml"), "a").unwrap();
         fs::write(dir.path().join("b.txt"), "b").unwrap();
         fs::write(dir.path().join(".c.yaml"), "c").unwrap();
-        let (print, sources) = look(dir.path(), &Fingerprint::default()).unwrap().unwrap();
-        assert_eq!(sources.len(), 1);
+        let (print, files) = look(dir.path(), &Fingerprint::default()).unwrap().unwrap();
+        assert_eq!(files.profiles.len(), 1);
         // Fresh files are read again, old ones are not.
         assert!(look(dir.path(), &print).unwrap().is_some());
-        let old = File::options().write(true).open(dir.path().join("a.yaml")).unwrap();
-        old.set_modified(SystemTime::now() - Duration::from_secs(60)).unwrap();
+        age(&dir.path().join("a.yaml"));
         let (print, _) = look(dir.path(), &print).unwrap().unwrap();
         assert!(look(dir.path(), &print).unwrap().is_none());
+        // A rule set is no profile, and its coming, changing and going is seen.
+        let set = dir.path().join("include/s.yaml");
+        fs::create_dir(dir.path().join("include")).unwrap();
+        assert!(look(dir.path(), &print).unwrap().is_none());
+        fs::write(&set, "s").unwrap();
+        age(&set);
+        let (print, files) = look(dir.path(), &print).unwrap().unwrap();
+        assert_eq!((files.profiles.len(), files.shelf.names().collect::<Vec<_>>()), (1, vec!["s"]));
+        assert!(look(dir.path(), &print).unwrap().is_none());
+        fs::write(&set, "st").unwrap();
+        age(&set);
+        let (print, _) = look(dir.path(), &print).unwrap().unwrap();
+        fs::remove_file(&set).unwrap();
+        assert!(look(dir.path(), &print).unwrap().is_some());
+    }
+
+    fn age(path: &Path) {
+        let file = fs::File::options().write(true).open(path).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_secs(60)).unwrap();
+    }
+
+    fn set(name: &str, path: &str) -> SetFile {
+        let text =
+            yaml(name, path).replace("kind: Profile", "kind: RuleSet").replace("mode: enforce", "exec: []");
+        SetFile { path: PathBuf::from(format!("/p/include/{name}.yaml")), text: Ok(text.into_bytes()) }
+    }
+
+    fn files(text: &str, sets: Vec<SetFile>) -> Files {
+        let mut shelf = Shelf::of(Path::new("/p/include"));
+        sets.into_iter().for_each(|set| shelf.add(set));
+        Files { profiles: vec![source("/p/a.yaml", text)], shelf }
+    }
+
+    #[test]
+    fn a_changed_rule_set_changes_the_profiles_that_include_it() {
+        let text = yaml("a", "/x").replace("enforce", "enforce\n  include: [own]");
+        let (missing, _) = judge(files(&text, vec![]), &Catalog::default());
+        assert!(missing.bad[0].message.contains("no rule set `own`"), "{:?}", missing.bad);
+        let (first, tables) = judge(files(&text, vec![set("own", "/one")]), &missing);
+        assert_eq!(tables.len(), 1);
+        assert!(first.good["a"].standalone.contains("/one"), "{}", first.good["a"].standalone);
+        let (same, tables) = judge(files(&text, vec![set("own", "/one"), set("other", "/o")]), &first);
+        assert!(tables.is_empty() && same.good.contains_key("a"));
+        let (second, tables) = judge(files(&text, vec![set("own", "/two")]), &same);
+        assert!(tables.contains_key("a") && second.good["a"].standalone.contains("/two"));
+        let (gone, _) = judge(files(&text, vec![]), &second);
+        assert!(gone.good.is_empty() && gone.bad.len() == 1);
+        // One of the own stands before that of the library.
+        let text = text.replace("own", "base");
+        let (library, _) = judge(files(&text, vec![]), &Catalog::default());
+        let (own, tables) = judge(files(&text, vec![set("base", "/mine")]), &library);
+        assert!(tables.contains_key("a"));
+        assert_eq!(own.good["a"].profile.files.len(), 2);
     }
 }

@@ -72,6 +72,8 @@ pub struct Core<E> {
     pub(super) lost: BTreeMap<u32, u64>,
     /// The database failure that lasts.
     pub(super) store_error: Option<String>,
+    /// The last swap that the kernel knew of when this agent came.
+    pub(super) in_kernel: u64,
 }
 
 /// Who stands behind an event.
@@ -101,7 +103,9 @@ impl<E: Enforcer> Core<E> {
         }
         let rows: BTreeMap<u32, SlotRow> = store.slots()?.into_iter().map(|row| (row.slot, row)).collect();
         let lost = store.known_losses()?;
+        let in_kernel = kernel.last_generation()?;
         let mut core = Self {
+            in_kernel,
             kernel,
             store,
             rows,

@@ -4,16 +4,15 @@ use std::path::PathBuf;
 
 use stockade_abi::label::SubjectEntry;
 use stockade_abi::reason::Reason;
-use stockade_abi::table::{GENERATION, MODE};
 
 use super::*;
-use crate::agent::catalog::{Source, judge};
+use crate::agent::catalog::{Files, Source, judge};
 use crate::agent::report::Surroundings;
 use crate::agent::subjects::{Bound, Given, Refusal, Target, Wanted};
 use crate::agent::table::Table;
 use crate::identity::cgroup::Cgroup;
-use crate::kernel::{Counters, HookState};
-use crate::profile;
+use crate::kernel::{Counters, HookState, Swap};
+use crate::profile::{self, SetFile, Shelf};
 
 /// A kernel side that only remembers.
 #[derive(Clone, Debug, Default)]
@@ -27,16 +26,18 @@ pub(crate) struct Fake {
 }
 
 impl Enforcer for Fake {
-    fn set_policy(&mut self, slot: u32, words: &[u64]) -> Result<(), KernelError> {
+    fn set_policy(&mut self, slot: u32, swap: &Swap<'_>) -> Result<(), KernelError> {
         if self.refuse {
             return Err(KernelError::Slot(slot));
         }
         self.swaps += 1;
-        self.policies.insert(slot, (words[GENERATION as usize], words[MODE as usize]));
+        self.policies.insert(slot, (swap.generation, swap.mode as u64));
         Ok(())
     }
-    fn clear_policy(&mut self, slot: u32) -> Result<(), KernelError> {
-        self.policies.remove(&slot);
+    fn last_generation(&self) -> Result<u64, KernelError> {
+        Ok(self.policies.values().map(|(generation, _)| *generation).max().unwrap_or(0))
+    }
+    fn tidy(&mut self) -> Result<(), KernelError> {
         Ok(())
     }
     fn has_policy(&self, slot: u32) -> Result<bool, KernelError> {
@@ -87,11 +88,23 @@ fn restart(core: Core) -> Core {
 }
 
 fn apply(core: &mut Core, files: &[(&str, &str)], start: bool) {
-    let sources = files
+    let sources: Vec<Source> = files
         .iter()
         .map(|(path, text)| Source { path: PathBuf::from(path), text: Ok(text.as_bytes().to_vec()) })
         .collect();
     let (catalog, tables) = judge(sources, &core.catalog);
+    core.apply(catalog, tables, start).unwrap();
+}
+
+/// The same with the rule sets that may be included.
+fn apply_with(core: &mut Core, text: &str, sets: &[(&str, &str)], start: bool) {
+    let mut shelf = Shelf::default();
+    for (name, path) in sets {
+        let text = yaml(name, "", path).replace("kind: Profile", "kind: RuleSet").replace("  mode: \n", "");
+        shelf.add(SetFile { path: format!("{name}.yaml").into(), text: Ok(text.into_bytes()) });
+    }
+    let profiles = vec![Source { path: "/p/web.yaml".into(), text: Ok(text.as_bytes().to_vec()) }];
+    let (catalog, tables) = judge(Files { profiles, shelf }, &core.catalog);
     core.apply(catalog, tables, start).unwrap();
 }
 
@@ -110,7 +123,7 @@ fn bind(core: &mut Core, cgroup: u64, name: &str) -> Result<Bound, Refusal> {
 
 fn given(text: &str, mode: Option<Mode>) -> Wanted {
     let profile = profile::parse("given", text).unwrap().profile;
-    let table = Table::compile(&profile, mode.unwrap_or(profile.mode)).unwrap();
+    let table = Table::compile(&profile).unwrap();
     Wanted::Given(Box::new(Given { text: text.to_owned(), profile, mode, table }))
 }
 
@@ -141,7 +154,7 @@ fn a_bad_file_replaces_nothing() {
     apply(&mut core, &[("/p/web.yaml", &yaml("web", "enforce", "/a"))], true);
     apply(&mut core, &[("/p/web.yaml", "nonsense"), ("/p/db.yaml", &yaml("db", "enforce", "/b"))], false);
     assert_eq!(state(&core, "web"), Some((PolicyState::Bad, 1)));
-    assert_eq!(state(&core, "db"), Some((PolicyState::Ok, 1)));
+    assert_eq!(state(&core, "db"), Some((PolicyState::Ok, 2)));
     let status = core.status(&Surroundings::default()).unwrap();
     assert!(!status.healthy && status.problems[0].contains("/p/web.yaml"), "{:?}", status.problems);
     // Its last good version goes on for new containers, also after a restart.
@@ -157,6 +170,31 @@ fn a_bad_file_replaces_nothing() {
 }
 
 #[test]
+fn what_is_included_is_remembered() {
+    let mut core = core();
+    let web = yaml("web", "enforce\n  include: [own, base]", "/a");
+    apply_with(&mut core, &web, &[("own", "/one")], true);
+    assert_eq!((state(&core, "web"), core.kernel.swaps), (Some((PolicyState::Ok, 1)), 1));
+    // Nothing changed, and a comment is no new policy.
+    apply_with(&mut core, &web, &[("own", "/one"), ("other", "/o")], false);
+    apply_with(&mut core, &format!("# why\n{web}"), &[("own", "/one")], false);
+    assert_eq!(core.kernel.swaps, 1);
+    apply_with(&mut core, &web, &[("own", "/two")], false);
+    assert_eq!((state(&core, "web"), core.kernel.swaps), (Some((PolicyState::Ok, 2)), 2));
+    // A rule set that is gone makes the profile bad, and its last good version lives on, also after a
+    // restart, in the words it was put in force with.
+    apply_with(&mut core, &web, &[], false);
+    assert_eq!(state(&core, "web"), Some((PolicyState::Bad, 2)));
+    let mut core = restart(core);
+    apply_with(&mut core, &web, &[], true);
+    assert_eq!((state(&core, "web"), core.kernel.policies[&1]), (Some((PolicyState::Bad, 2)), (2, 3)));
+    bind(&mut core, 11, "web").unwrap();
+    // It comes back without a new generation.
+    apply_with(&mut core, &web, &[("own", "/two")], false);
+    assert_eq!(state(&core, "web"), Some((PolicyState::Ok, 2)));
+}
+
+#[test]
 fn a_removed_file_stays_in_force_while_it_is_used() {
     let mut core = core();
     apply(&mut core, &[("/p/web.yaml", &yaml("web", "enforce", "/a"))], true);
@@ -167,7 +205,9 @@ fn a_removed_file_stays_in_force_while_it_is_used() {
     assert!(matches!(bind(&mut core, 11, "web"), Err(Refusal::Unknown { .. })));
     core.sweep(|row| row.cgroup == 10).unwrap();
     assert_eq!(state(&core, "web"), None);
-    assert!(core.kernel.policies.is_empty() && core.kernel.bound.is_empty());
+    assert!(core.kernel.bound.is_empty());
+    // What outlived its subject is still judged by what was in force last.
+    assert_eq!(core.kernel.policies[&1].0, 1);
     // It comes back to its slot with a generation of its own.
     apply(&mut core, &[("/p/web.yaml", &yaml("web", "enforce", "/a"))], false);
     assert_eq!(core.kernel.policies[&1].0, 2);
@@ -196,8 +236,8 @@ fn a_restart_keeps_slots_subjects_and_generations() {
     apply(&mut core, &[("/p/0.yaml", &more), files[0], files[1]], true);
     assert_eq!(core.kernel.policies[&1], (1, 3));
     // Learning begins anew, so that the kernel reports again what was lost with the agent.
-    assert_eq!(core.kernel.policies[&2], (2, 1));
-    assert_eq!(core.kernel.policies[&3], (1, 3));
+    assert_eq!(core.kernel.policies[&2], (3, 1));
+    assert_eq!(core.kernel.policies[&3], (4, 3));
     let who = core.who(10, 2);
     assert_eq!((who.profile.as_deref(), who.subject.id.as_str()), (Some("b"), "id10"));
 }
@@ -231,13 +271,13 @@ fn given_profiles_have_slots_of_their_own() {
     );
     // What the file says next holds for the override, and not for what was given.
     apply(&mut core, &[("/p/web.yaml", &yaml("web", "enforce", "/b"))], false);
-    assert_eq!((core.kernel.policies[&2].0, core.kernel.policies[&4]), (1, (2, 1)));
+    assert_eq!((core.kernel.policies[&2].0, core.kernel.policies[&4]), (2, (6, 1)));
     // A restart knows them.
     let mut core = restart(core);
     apply(&mut core, &[("/p/web.yaml", &yaml("web", "enforce", "/b"))], true);
     assert_eq!(core.kernel.policies.keys().copied().collect::<Vec<_>>(), [1, 2, 3, 4]);
     core.sweep(|row| row.cgroup != 11).unwrap();
-    assert_eq!(core.kernel.policies.keys().copied().collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(core.live.keys().copied().collect::<Vec<_>>(), [1, 2]);
 }
 
 #[test]
@@ -286,7 +326,7 @@ fn slots_run_out_by_name() {
     core.sweep(|row| row.cgroup == 500).unwrap();
     let bound =
         core.bind(target(5000, 7), given(&yaml("x", "enforce", "/a"), None), "/p", 1, |_| true).unwrap();
-    assert_eq!((bound.slot, bound.generation), (500, 2));
+    assert_eq!((bound.slot, bound.generation), (500, 1024));
 }
 
 #[test]
@@ -299,8 +339,9 @@ fn a_lost_database_keeps_what_is_in_force() {
     assert_eq!(core.kernel.policies[&1], (1, 3));
     assert_eq!(state(&core, "unknown-1").unwrap().0, PolicyState::Unknown);
     assert_eq!(core.kernel.policies.len(), 2);
+    assert!(core.kernel.policies[&2].0 > core.kernel.policies[&1].0, "a number was used twice");
     core.sweep(|row| row.cgroup == 10).unwrap();
-    assert_eq!(core.kernel.policies.keys().copied().collect::<Vec<_>>(), [2]);
+    assert_eq!(core.live.keys().copied().collect::<Vec<_>>(), [2]);
 }
 
 #[test]

@@ -2,14 +2,16 @@
 
 use stockade_abi::label::SubjectEntry;
 
-use crate::kernel::{Counters, HookState, Kernel, KernelError};
+use crate::kernel::{Counters, HookState, Kernel, KernelError, Swap};
 
 /// The kernel side, as the core sees it.
 pub trait Enforcer: Send + 'static {
     /// Swaps the policy of a slot, atomically.
-    fn set_policy(&mut self, slot: u32, words: &[u64]) -> Result<(), KernelError>;
-    /// Empties a slot.
-    fn clear_policy(&mut self, slot: u32) -> Result<(), KernelError>;
+    fn set_policy(&mut self, slot: u32, swap: &Swap<'_>) -> Result<(), KernelError>;
+    /// The highest generation that is in any slot; 0 when all are empty.
+    fn last_generation(&self) -> Result<u64, KernelError>;
+    /// Frees what no slot needs any more.
+    fn tidy(&mut self) -> Result<(), KernelError>;
     /// Whether a slot holds a policy.
     fn has_policy(&self, slot: u32) -> Result<bool, KernelError>;
     /// Makes a cgroup a subject.
@@ -25,12 +27,16 @@ pub trait Enforcer: Send + 'static {
 }
 
 impl Enforcer for Kernel {
-    fn set_policy(&mut self, slot: u32, words: &[u64]) -> Result<(), KernelError> {
-        Self::set_policy(self, slot, words)
+    fn set_policy(&mut self, slot: u32, swap: &Swap<'_>) -> Result<(), KernelError> {
+        Self::set_policy(self, slot, swap)
     }
 
-    fn clear_policy(&mut self, slot: u32) -> Result<(), KernelError> {
-        Self::clear_policy(self, slot)
+    fn last_generation(&self) -> Result<u64, KernelError> {
+        Self::last_generation(self)
+    }
+
+    fn tidy(&mut self) -> Result<(), KernelError> {
+        Self::tidy(self)
     }
 
     fn has_policy(&self, slot: u32) -> Result<bool, KernelError> {

@@ -10,7 +10,7 @@ use super::core::{Core, CoreError, Live};
 use super::enforcer::Enforcer;
 use super::slots;
 use super::table::Table;
-use crate::kernel::KernelError;
+use crate::kernel::{KernelError, Swap};
 use crate::profile::{self, Profile};
 use crate::status::PolicyState;
 use crate::store::StoreError;
@@ -36,7 +36,7 @@ pub enum PolicyError {
 /// Where a policy's profile comes from.
 #[derive(Clone, Copy, Debug)]
 pub struct Origin<'a> {
-    /// Its text.
+    /// Its text, with the rule sets that it includes.
     pub text: &'a str,
     /// Its file in the profile directory.
     pub source: Option<&'a str>,
@@ -65,7 +65,7 @@ impl<E: Enforcer> Core<E> {
                 continue;
             }
             let source = file.path.display().to_string();
-            let origin = Origin { text: &file.text, source: Some(&source) };
+            let origin = Origin { text: &file.standalone, source: Some(&source) };
             let mode = file.profile.mode;
             if let Err(error) = self.install(&key, mode, &file.profile, tables.remove(name), origin) {
                 tracing::error!(profile = name, %error, "the profile is not in force");
@@ -94,7 +94,7 @@ impl<E: Enforcer> Core<E> {
         let current = self.catalog.good.get(&row.key.profile).filter(|_| state == PolicyState::Ok);
         let profile = match current {
             Some(good) if row.key.adhoc.is_none() => {
-                Some((good.profile.clone(), good.text.clone(), Some(good.path.display().to_string())))
+                Some((good.profile.clone(), good.standalone.clone(), Some(good.path.display().to_string())))
             }
             Some(_) | None if start => {
                 remembered(&row).map(|profile| (profile, row.text.clone(), row.source.clone()))
@@ -152,7 +152,8 @@ impl<E: Enforcer> Core<E> {
         let row = SlotRow {
             slot,
             key: key.clone(),
-            generation: slots::last_generation(&self.rows, slot, key),
+            // The slot's last number stays used.
+            generation: before.as_ref().map_or(0, |row| row.generation),
             digest: String::new(),
             source: None,
             text: String::new(),
@@ -191,15 +192,20 @@ impl<E: Enforcer> Core<E> {
         if same_text && live.in_force && !start && table.is_none() && live.mode == Some(mode) {
             return Ok(());
         }
-        let mut table = match table {
+        let table = match table {
             Some(table) => table,
-            None => Table::compile(profile, mode).map_err(|error| PolicyError::Compile(error.to_string()))?,
+            None => Table::compile(profile).map_err(|error| PolicyError::Compile(error.to_string()))?,
         };
-        let changed = row.digest != table.digest;
+        let digest = format!("{}-{}", mode.word(), table.digest);
+        let changed = row.digest != digest;
         let anew = start && mode == Mode::Learn;
         let next = SlotRow {
-            generation: row.generation.saturating_add(u64::from(changed || anew)),
-            digest: table.digest.clone(),
+            generation: if changed || anew {
+                slots::next_generation(&self.rows, self.in_kernel)
+            } else {
+                row.generation
+            },
+            digest,
             source: origin.source.map(str::to_owned),
             text: origin.text.to_owned(),
             ..row.clone()
@@ -208,7 +214,9 @@ impl<E: Enforcer> Core<E> {
             self.store.put_slot(&next)?;
         }
         if changed || start || !live.in_force {
-            let outcome = self.kernel.set_policy(slot, table.stamped(next.generation));
+            let swap =
+                Swap { generation: next.generation, mode, words: table.words(), digest: &table.digest };
+            let outcome = self.kernel.set_policy(slot, &swap);
             if let Err(error) = outcome {
                 // The database must not claim what is not in force.
                 let undone = SlotRow { digest: String::new(), ..row.clone() };
@@ -235,7 +243,9 @@ impl<E: Enforcer> Core<E> {
         Ok(())
     }
 
-    /// Gives back the slots that nobody uses and no file asks for.
+    /// Gives back the slots that nobody uses and no file asks for. What is in force there stays until the
+    /// slot is used again: a process that has left its cgroup is still judged by it, and without it would
+    /// be denied everything.
     pub(super) fn free_unused(&mut self) -> Result<(), CoreError> {
         let idle: Vec<u32> = self
             .live
@@ -254,7 +264,6 @@ impl<E: Enforcer> Core<E> {
             let row = SlotRow { freed, digest: String::new(), ..row.clone() };
             let recorded = self.store.put_slot(&row);
             if recorded.is_ok() {
-                self.kernel.clear_policy(slot)?;
                 self.rows.insert(slot, row);
                 self.live.remove(&slot);
             }

@@ -128,8 +128,10 @@ impl<E: Enforcer> Shared<E> {
             },
             ProfileRef::File { source, text } => {
                 let profile = profile::parse(&source, &text).map_err(|error| error.to_string())?.profile;
-                let table = Table::compile(&profile, mode.unwrap_or(profile.mode))
+                let table = Table::compile(&profile)
                     .map_err(|error| format!("{source}: the profile cannot be compiled: {error}"))?;
+                // The command line sends what it found beside the file along; the rest was of the library.
+                let text = profile.standalone(&text);
                 Wanted::Given(Box::new(Given { text, profile, mode, table }))
             }
         };
@@ -202,6 +204,7 @@ impl<E: Enforcer> Shared<E> {
             }
         }
         core.sweep(|row| cgroup::id_of(&row.path) != Some(row.cgroup))?;
+        core.kernel_mut().tidy()?;
         core.check_losses(clock::now_s())
     }
 }

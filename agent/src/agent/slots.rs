@@ -18,14 +18,11 @@ pub fn choose(rows: &BTreeMap<u32, SlotRow>, key: &SlotKey) -> Option<u32> {
         .or_else(|| free().min_by_key(|(freed, _)| *freed).map(|(_, row)| row.slot))
 }
 
-/// The generation before the first one of a policy for `key` in `slot`: generations grow both with the
-/// slot and with what it serves.
-pub fn last_generation(rows: &BTreeMap<u32, SlotRow>, slot: u32, key: &SlotKey) -> u64 {
-    rows.values()
-        .filter(|row| row.slot == slot || row.key == *key)
-        .map(|row| row.generation)
-        .max()
-        .unwrap_or(0)
+/// The number of the next swap: no two swaps of a node have the same, so that what was decided under one
+/// policy is never taken for another's. `in_kernel` is the last one that the kernel still knew of when
+/// this agent came, whatever became of the database.
+pub fn next_generation(rows: &BTreeMap<u32, SlotRow>, in_kernel: u64) -> u64 {
+    rows.values().map(|row| row.generation).max().unwrap_or(0).max(in_kernel).saturating_add(1)
 }
 
 /// The order in which the next slot is given back.
@@ -66,12 +63,11 @@ mod tests {
     }
 
     #[test]
-    fn generations_only_grow() {
+    fn numbers_only_grow() {
         let rows = BTreeMap::from([row(1, "a", 5, Some(1)), row(2, "b", 9, Some(2))]);
-        assert_eq!(last_generation(&rows, 1, &SlotKey::named("b")), 9);
-        assert_eq!(last_generation(&rows, 2, &SlotKey::named("a")), 9);
-        assert_eq!(last_generation(&rows, 3, &SlotKey::named("a")), 5);
-        assert_eq!(last_generation(&rows, 3, &SlotKey::named("x")), 0);
+        assert_eq!(next_generation(&rows, 0), 10);
+        assert_eq!(next_generation(&rows, 20), 21);
+        assert_eq!(next_generation(&BTreeMap::new(), 0), 1);
         assert_eq!(next_freed(&rows), 3);
     }
 }

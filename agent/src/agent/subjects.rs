@@ -169,7 +169,7 @@ impl<E: Enforcer> Core<E> {
                 };
                 let key = SlotKey { profile: name, mode: Some(mode as u8), adhoc: None };
                 let source = good.path.display().to_string();
-                let origin = Origin { text: &good.text, source: Some(&source) };
+                let origin = Origin { text: &good.standalone, source: Some(&source) };
                 Ok(self.install(&key, mode, &good.profile, None, origin)?)
             }
             Wanted::Given(given) => {

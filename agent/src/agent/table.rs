@@ -1,16 +1,17 @@
 //! A compiled policy on its way into a slot.
 
-use stockade_abi::reason::Mode;
-use stockade_abi::table::GENERATION;
+use std::fmt::Write as _;
 
-use crate::compile::{CompileError, compile};
+use sha2::{Digest as _, Sha256};
+
+use crate::compile::{CompileError, compile_table};
 use crate::profile::Profile;
 
-/// A table whose generation is not decided yet.
+/// A table, with what tells it from others.
 #[derive(Clone, Debug)]
 pub struct Table {
     words: Vec<u64>,
-    /// Identifies the table's content, its generation left out.
+    /// The SHA-256 of the words in use: policies whose tables have the same share one.
     pub digest: String,
     /// Its size.
     pub size: Size,
@@ -26,54 +27,55 @@ pub struct Size {
 }
 
 impl Table {
-    /// Compiles `profile` to be judged under `mode`.
-    pub fn compile(profile: &Profile, mode: Mode) -> Result<Self, CompileError> {
-        let policy = compile(profile, mode, 0)?;
-        let words = policy.words().to_vec();
+    /// Compiles `profile`.
+    pub fn compile(profile: &Profile) -> Result<Self, CompileError> {
+        let table = compile_table(profile)?;
+        let size = Size { words: table.used_words(), states: table.states() };
+        let words = table.into_words();
         // The padding says nothing.
-        let digest = digest(words.get(..policy.used_words()).unwrap_or(&words));
-        Ok(Self { words, digest, size: Size { words: policy.used_words(), states: policy.states() } })
+        let digest = digest(words.get(..size.words).unwrap_or(&words));
+        Ok(Self { words, digest, size })
     }
 
-    /// The words with their generation.
-    pub fn stamped(&mut self, generation: u64) -> &[u64] {
-        if let Some(word) = self.words.get_mut(GENERATION as usize) {
-            *word = generation;
-        }
+    /// The words, padded to the size they are kept in.
+    pub fn words(&self) -> &[u64] {
         &self.words
     }
 }
 
-/// FNV-1a over 128 bits. It tells versions of one person's profiles apart; nothing trusts it further.
 fn digest(words: &[u64]) -> String {
-    const BASIS: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
-    const PRIME: u128 = 0x0100_0000_0000_0000_0000_013b;
-    let sum = words
-        .iter()
-        .flat_map(|word| word.to_le_bytes())
-        .fold(BASIS, |sum, byte| (sum ^ u128::from(byte)).wrapping_mul(PRIME));
-    format!("{sum:032x}")
+    let mut sum = Sha256::new();
+    for word in words {
+        sum.update(word.to_le_bytes());
+    }
+    sum.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use stockade_abi::reason::Mode;
+
     use super::*;
     use crate::profile::FileRule;
 
     #[test]
-    fn content_and_mode_make_the_digest() {
+    fn the_content_makes_the_digest() {
         let mut profile = Profile::new("web", Mode::Enforce);
-        let empty = Table::compile(&profile, Mode::Enforce).unwrap();
-        let audit = Table::compile(&profile, Mode::Audit).unwrap();
+        let empty = Table::compile(&profile).unwrap();
+        profile.mode = Mode::Audit;
+        let audit = Table::compile(&profile).unwrap();
         profile.files.push(FileRule::new("/a", 1));
-        let mut more = Table::compile(&profile, Mode::Enforce).unwrap();
-        assert_ne!(empty.digest, audit.digest);
+        let more = Table::compile(&profile).unwrap();
+        assert_eq!(empty.digest, audit.digest, "the mode is not in the table");
         assert_ne!(empty.digest, more.digest);
-        assert_eq!(more.stamped(7)[GENERATION as usize], 7);
     }
 
     #[test]
     fn known_value() {
-        assert_eq!(digest(&[]), "6c62272e07bb014262b821756295c58d");
+        assert_eq!(digest(&[]), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
     }
 }

@@ -5,9 +5,12 @@ mod doctor;
 mod events;
 mod oci_hook;
 mod output;
+pub mod profile_diff;
 pub mod profile_explain;
 mod profile_export;
 pub mod profile_lint;
+pub mod profile_merge;
+mod profile_schema;
 mod run;
 mod status;
 
@@ -57,7 +60,10 @@ enum Verb {
     Profile(ProfileVerb),
     /// The agent's own test process
     #[command(hide = true)]
-    Canary,
+    Canary {
+        /// Its directory
+        place: std::path::PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -66,8 +72,14 @@ enum ProfileVerb {
     Lint(profile_lint::Args),
     /// Would this be allowed, and by which rule?
     Explain(profile_explain::Args),
+    /// What does one profile allow that another does not?
+    Diff(profile_diff::Args),
+    /// Make one profile that grants what any of several grant
+    Merge(profile_merge::Args),
     /// Print a learned profile
     Export(profile_export::Args),
+    /// Print the JSON Schema of profiles and rule sets, for editors
+    Schema,
 }
 
 /// How a verb prints its answer.
@@ -121,8 +133,11 @@ pub fn main() -> ExitCode {
         Verb::Events(args) => events::run(args),
         Verb::Profile(ProfileVerb::Lint(args)) => profile_lint::run(args),
         Verb::Profile(ProfileVerb::Explain(args)) => profile_explain::run(args),
+        Verb::Profile(ProfileVerb::Diff(args)) => profile_diff::run(&args),
+        Verb::Profile(ProfileVerb::Merge(args)) => profile_merge::run(&args),
         Verb::Profile(ProfileVerb::Export(args)) => profile_export::run(args),
-        Verb::Canary => Ok(kernel::canary_main()),
+        Verb::Canary { place } => Ok(kernel::canary_main(&place)),
+        Verb::Profile(ProfileVerb::Schema) => profile_schema::run(),
     };
     match outcome {
         Ok(code) => code,

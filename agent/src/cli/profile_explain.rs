@@ -11,15 +11,15 @@ use serde_json::json;
 use stockade_abi::access;
 use stockade_abi::reason::{Mode, Reason, Verdict};
 
-use crate::compile::{Decision, Object, Policy, RuleRef, compile};
-use crate::profile::{Profile, parse_bytes};
+use crate::compile::{Decision, Object, Policy, compile};
+use crate::profile::{Profile, Shelf, parse_any};
 
+mod near;
+mod nearest;
 mod question;
 
+use nearest::nearest;
 use question::Question;
-
-/// Rules named as coming close to a denied access.
-const NEAREST: usize = 3;
 
 /// Would this be allowed under enforce, and by which rule?
 ///
@@ -28,7 +28,7 @@ const NEAREST: usize = 3;
 /// it exits with 0 when every line could be answered.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The profile
+    /// The profile, or a rule set
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// What is done: read, write, append, create, delete, rename, link, attr, map, exec or connect, or
@@ -41,6 +41,9 @@ pub struct Args {
     /// Ask for a session, a process that entered the running container from outside
     #[arg(long)]
     session: bool,
+    /// The program that starts OBJECT, for exec rules that name parents
+    #[arg(long, value_name = "PATH")]
+    parent: Option<OsString>,
     /// How to print the answer
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -58,17 +61,19 @@ enum Output {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let name = args.file.display().to_string();
     let bytes = std::fs::read(&args.file).with_context(|| format!("cannot read {name}"))?;
-    let profile = match parse_bytes(&name, &bytes) {
+    let profile = match parse_any(&name, &bytes, &Shelf::beside(&args.file)) {
         Ok(parsed) => parsed.profile,
         Err(error) => {
             eprint!("{error}");
             return Ok(ExitCode::from(2));
         }
     };
-    let policy = compile(&profile, Mode::Enforce, 0).with_context(|| name.clone())?;
+    let policy = compile(&profile, Mode::Enforce).with_context(|| name.clone())?;
     let mut out = io::BufWriter::with_capacity(1 << 16, io::stdout().lock());
     let code = match (&args.object, args.access.as_str()) {
-        (None, "-") => stream(&policy, args.session, args.output, &mut io::stdin().lock(), &mut out)?,
+        (None, "-") => {
+            stream(&profile, &policy, args.session, args.output, &mut io::stdin().lock(), &mut out)?
+        }
         (Some(object), access) => match Question::parse(access.as_bytes(), object.as_bytes()) {
             Ok(question) => one(&profile, &policy, &question, &args, &mut out)?,
             Err(message) => {
@@ -91,6 +96,21 @@ fn ask(policy: &Policy, question: &Question, session: bool) -> Decision {
     policy.decide(&question.object(), question.access, session)
 }
 
+/// The decision when the program `parent` starts the object; `alone` is the one for whoever starts it.
+fn started_by(
+    policy: &Policy,
+    question: &Question,
+    parent: &[u8],
+    session: bool,
+    alone: Decision,
+) -> Decision {
+    let Object::Path(path) = question.object() else { return alone };
+    if alone.reason != Reason::NoRule || alone.missing != access::EXEC {
+        return alone;
+    }
+    policy.decide_exec(path, parent, session)
+}
+
 fn one(
     profile: &Profile,
     policy: &Policy,
@@ -98,18 +118,24 @@ fn one(
     args: &Args,
     out: &mut impl Write,
 ) -> io::Result<ExitCode> {
-    let decision = ask(policy, question, args.session);
+    let alone = ask(policy, question, args.session);
+    let decision = match &args.parent {
+        Some(parent) => started_by(policy, question, parent.as_bytes(), args.session, alone),
+        None => alone,
+    };
     let words: Vec<&str> = access::words(question.access).collect();
     match args.output {
-        Output::Json => answer_json(&decision, out)?,
+        Output::Json => answer_json(profile, &decision, out)?,
         Output::Text => {
             writeln!(out, "{}: {} {}", decision.verdict.word(), words.join(","), question.shown)?;
+            if decision.reason != Reason::Rule {
+                let missing: Vec<&str> = access::words(decision.missing).collect();
+                writeln!(out, "  reason   {}: {}", decision.reason.word(), because(&decision, &missing))?;
+            }
             match &decision.rule {
-                Some(rule) => writeln!(out, "  rule     {rule}")?,
+                Some(rule) => writeln!(out, "  rule     {}", profile.shown(rule))?,
                 None => {
-                    let missing: Vec<&str> = access::words(decision.missing).collect();
-                    writeln!(out, "  reason   {}: {}", decision.reason.word(), because(&decision, &missing))?;
-                    for line in nearest(profile, policy, question) {
+                    for line in nearest(profile, policy, question, args.session) {
                         writeln!(out, "  nearest  {line}")?;
                     }
                 }
@@ -125,6 +151,7 @@ fn one(
 fn because(decision: &Decision, missing: &[&str]) -> String {
     match decision.reason {
         Reason::PathTooLong => "no name of more than 4095 bytes can be judged".to_owned(),
+        Reason::DenyRule => "a rule denies it, whatever the others grant".to_owned(),
         Reason::Rule
         | Reason::NoRule
         | Reason::PathUnreadable
@@ -137,31 +164,8 @@ fn because(decision: &Decision, missing: &[&str]) -> String {
     }
 }
 
-/// Rules that match but grant something else; without any, those that begin most like the object.
-fn nearest(profile: &Profile, policy: &Policy, question: &Question) -> Vec<String> {
-    let line = |rule: &RuleRef, access| {
-        let words: Vec<&str> = access::words(access).collect();
-        format!("{rule} grants {}", words.join(", "))
-    };
-    let matching = policy.matching(&question.object(), true);
-    if !matching.is_empty() {
-        return matching.into_iter().take(NEAREST).map(|(rule, access)| line(rule, access)).collect();
-    }
-    let Object::Path(path) = question.object() else {
-        let peers = profile.peers.iter().enumerate().take(NEAREST);
-        return peers.map(|(index, rule)| format!("peers[{index}] {rule}")).collect();
-    };
-    let mut rules: Vec<(usize, String)> = policy
-        .rules()
-        .map(|(rule, access)| (question::common(path, &rule.text), line(rule, access)))
-        .collect();
-    // The leading slash is common to all.
-    rules.retain(|(common, _)| *common > 1);
-    rules.sort_by_key(|(common, _)| std::cmp::Reverse(*common));
-    rules.into_iter().take(NEAREST).map(|(_, line)| line).collect()
-}
-
 fn stream(
+    profile: &Profile,
     policy: &Policy,
     session: bool,
     output: Output,
@@ -180,12 +184,12 @@ fn stream(
         let (access, object) = text.split_at(space);
         let object = object.strip_prefix(b" ").unwrap_or(object);
         match (Question::parse(access, object), output) {
-            (Ok(question), Output::Json) => answer_json(&ask(policy, &question, session), out)?,
+            (Ok(question), Output::Json) => answer_json(profile, &ask(policy, &question, session), out)?,
             (Ok(question), Output::Text) => {
                 let decision = ask(policy, &question, session);
                 write!(out, "{} {}", decision.verdict.word(), decision.reason.word())?;
                 match &decision.rule {
-                    Some(rule) => writeln!(out, " {rule}")?,
+                    Some(rule) => writeln!(out, " {}", profile.shown(rule))?,
                     None => writeln!(out)?,
                 }
             }
@@ -201,8 +205,8 @@ fn stream(
     }
 }
 
-fn answer_json(decision: &Decision, out: &mut impl Write) -> io::Result<()> {
-    let rule = decision.rule.as_ref().map(RuleRef::to_string);
+fn answer_json(profile: &Profile, decision: &Decision, out: &mut impl Write) -> io::Result<()> {
+    let rule = decision.rule.as_ref().map(|rule| profile.shown(rule));
     let answer = json!({
         "verdict": decision.verdict.word(), "reason": decision.reason.word(), "rule": rule,
     });
@@ -214,17 +218,19 @@ mod tests {
     use super::*;
     use crate::profile::{FileRule, PeerRule, parse_target};
 
-    fn policy() -> Policy {
+    fn profile() -> Profile {
         let mut profile = Profile::new("test", Mode::Audit);
         profile.files = vec![FileRule::new("/etc/**", access::READ)];
         profile.peers = vec![PeerRule::new(parse_target("10.0.0.0/8").unwrap())];
         profile.sessions.exec = vec!["/bin/sh".to_owned()];
-        compile(&profile, Mode::Enforce, 0).unwrap()
+        profile
     }
 
     fn answers(input: &str, session: bool, output: Output) -> Vec<String> {
         let mut out = Vec::new();
-        stream(&policy(), session, output, &mut input.as_bytes(), &mut out).unwrap();
+        let profile = profile();
+        let policy = compile(&profile, Mode::Enforce).unwrap();
+        stream(&profile, &policy, session, output, &mut input.as_bytes(), &mut out).unwrap();
         String::from_utf8(out).unwrap().lines().map(str::to_owned).collect()
     }
 

@@ -44,7 +44,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
         complain(&format!("the baseline of `{}` is incomplete: {reason}", args.name));
     }
     // What is printed here is put in force elsewhere.
-    let profile = match profile::parse("the exported profile", &export.yaml) {
+    let profile = match profile::parse("the exported profile", &export.profile.standalone(&export.yaml)) {
         Ok(parsed) => parsed.profile,
         Err(error) => {
             complain(&format!("what was learned does not make a valid profile:\n{error}"));

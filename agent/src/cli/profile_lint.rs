@@ -1,22 +1,22 @@
 //! `stockade profile lint`: what is wrong or questionable in profiles.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::json;
 
-use crate::compile::compile;
-use crate::profile::{Parsed, Problem, ProfileError, parse_bytes};
+use crate::compile::compile_table;
+use crate::profile::{Parsed, Problem, ProfileError, Shelf, parse_any};
 
 /// What to check.
 ///
-/// Exits with 0 when every file is a good profile (warnings do not count), with 1 when one is not, and
+/// Exits with 0 when every file is a good profile or rule set (warnings do not count), with 1 when one is not, and
 /// with 2 when a file cannot be read.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Profiles to check
+    /// Profiles and rule sets to check; `-` reads one from standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// How to print the result
@@ -56,8 +56,11 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 fn lint(file: &Path, output: Output, out: &mut impl Write) -> io::Result<Outcome> {
-    let name = file.display().to_string();
-    let bytes = match fs::read(file) {
+    let piped = file == Path::new("-");
+    let name = if piped { "standard input".to_owned() } else { file.display().to_string() };
+    let mut bytes = Vec::new();
+    let read = if piped { io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes) } else { fs::read(file) };
+    let bytes = match read {
         Ok(bytes) => bytes,
         Err(error) => {
             let message = format!("cannot read the file: {error}");
@@ -68,7 +71,7 @@ fn lint(file: &Path, output: Output, out: &mut impl Write) -> io::Result<Outcome
             return Ok(Outcome::Unreadable);
         }
     };
-    match parse_bytes(&name, &bytes) {
+    match parse_any(&name, &bytes, &Shelf::beside(file)) {
         Ok(parsed) => good(&name, &parsed, output, out),
         Err(error) => {
             bad(&error, output, out)?;
@@ -85,7 +88,7 @@ fn good(name: &str, parsed: &Parsed, output: Output, out: &mut impl Write) -> io
         }
     }
     // A profile whose table would not fit reads well and could still never be used.
-    let compiled = compile(&parsed.profile, parsed.profile.mode, 0);
+    let compiled = compile_table(&parsed.profile);
     match (&compiled, output) {
         (Err(error), Output::Text) => writeln!(out, "{name}: {error}")?,
         (Err(error), Output::Json) => object(out, name, "error", &error.to_string(), None, None)?,
@@ -102,7 +105,7 @@ fn good(name: &str, parsed: &Parsed, output: Output, out: &mut impl Write) -> io
 fn bad(error: &ProfileError, output: Output, out: &mut impl Write) -> io::Result<()> {
     match output {
         Output::Text => write!(out, "{error}"),
-        Output::Json => error.problems().iter().try_for_each(|one| problem(out, error.file(), "error", one)),
+        Output::Json => error.problems().try_for_each(|(file, one)| problem(out, file, "error", one)),
     }
 }
 

@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
-use std::{env, fs, process};
+use std::{env, process};
 
 use anyhow::{Context as _, bail};
 
@@ -15,6 +15,7 @@ use super::ModeWord;
 use super::output::complain;
 use crate::control::client::{ask, socket};
 use crate::control::{ProfileRef, Request, Response, Run};
+use crate::profile::{Shelf, parse_bytes, read_file};
 
 /// Exit code of a command that could not be started, as shells have it.
 const NOT_STARTED: u8 = 126;
@@ -22,8 +23,6 @@ const NOT_STARTED: u8 = 126;
 const NOT_FOUND: u8 = 127;
 /// Compiling a large profile takes its time.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// No profile is larger.
-const PROFILE_MAX: u64 = 4 << 20;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -74,30 +73,24 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
 /// A file if it looks like one or is one, else a name.
 fn profile(given: &str) -> anyhow::Result<ProfileRef> {
     let looks_like_a_file = given.contains('/') || given.ends_with(".yaml") || given.ends_with(".yml");
-    if !looks_like_a_file && !Path::new(given).is_file() {
+    let path = Path::new(given);
+    if !looks_like_a_file && !path.is_file() {
         return Ok(ProfileRef::Name(given.to_owned()));
     }
-    let bytes = read(Path::new(given)).with_context(|| format!("cannot read profile {given}"))?;
-    let text = String::from_utf8(bytes).map_err(|error| {
-        anyhow::anyhow!("{given}: not UTF-8 text from byte {} on", error.utf8_error().valid_up_to())
-    })?;
+    let bytes = read_file(path).with_context(|| format!("cannot read profile {given}"))?;
     let source = env::current_dir().map_or_else(|_| given.into(), |dir| dir.join(given));
-    Ok(ProfileRef::File { source: source.display().to_string(), text })
-}
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let meta = fs::metadata(path)?;
-    if !meta.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
-    }
-    if meta.len() > PROFILE_MAX {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "larger than 4 MiB"));
-    }
-    fs::read(path)
+    let source = source.display().to_string();
+    // The agent does not see the rule sets beside the file.
+    let parsed = parse_bytes(&source, &bytes, &Shelf::beside(path))
+        .map_err(|error| anyhow::anyhow!("the profile cannot be used:\n{error}"))?;
+    let text = parsed.profile.standalone(&String::from_utf8_lossy(&bytes));
+    Ok(ProfileRef::File { source, text })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::testing::TempDir;
 
@@ -108,11 +101,37 @@ mod tests {
         assert!(profile("./missing").is_err());
         let dir = TempDir::new("run");
         let path = dir.path().join("p");
-        fs::write(&path, "text").unwrap();
+        let head =
+            "apiVersion: stockade.dev/v1alpha1\nkind: Profile\nmetadata: {name: a}\nspec:\n  mode: audit\n";
+        fs::write(&path, head).unwrap();
         let shown = path.display().to_string();
-        assert_eq!(profile(&shown).unwrap(), ProfileRef::File { source: shown, text: "text".to_owned() });
+        assert_eq!(
+            profile(&shown).unwrap(),
+            ProfileRef::File { source: shown.clone(), text: head.to_owned() }
+        );
+        fs::write(&path, "text").unwrap();
+        assert!(profile(&shown).unwrap_err().to_string().contains("p:1:1]"));
         fs::write(&path, b"\xff").unwrap();
         assert!(profile(path.to_str().unwrap()).is_err());
         assert!(profile(dir.path().to_str().unwrap()).is_err());
+    }
+
+    #[test]
+    fn what_is_sent_needs_no_other_file() {
+        let dir = TempDir::new("run-include");
+        let path = dir.path().join("p.yaml");
+        let head = "apiVersion: stockade.dev/v1alpha1\nmetadata: {name: own}\n";
+        let text = format!("{head}kind: Profile\nspec:\n  mode: audit\n  include: [own, base]\n");
+        fs::write(&path, text).unwrap();
+        let error = profile(path.to_str().unwrap()).unwrap_err().to_string();
+        assert!(error.contains("no rule set `own`"), "{error}");
+        fs::create_dir(dir.path().join("include")).unwrap();
+        let set = format!("{head}kind: RuleSet\nspec:\n  exec:\n    - path: /opt/own\n");
+        fs::write(dir.path().join("include/own.yaml"), set).unwrap();
+        let ProfileRef::File { text, .. } = profile(path.to_str().unwrap()).unwrap() else { panic!() };
+        let parsed = crate::profile::parse("sent", &text).unwrap().profile;
+        assert_eq!(parsed.exec[0].path, "/opt/own");
+        assert_eq!(parsed.origin("exec", 0), Some(("own", 0)));
+        assert_eq!(parsed.origin("files", 0), Some(("base", 0)));
     }
 }

@@ -1,15 +1,13 @@
 //! Why a profile has no table, with the rules to change.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use stockade_abi::table::LARGE;
 
-use super::Rule;
-use super::dfa::{Dfa, TooMuch};
+use super::check::TableError;
 use super::glob::GlobError;
-use super::nfa::RuleId;
-use super::policy::RuleRef;
+use super::rule::{Rule, RuleRef};
+use super::source::GROUPS_MAX;
 
 /// Rules named as the dearest.
 const NAMED: usize = 3;
@@ -36,6 +34,24 @@ pub enum CompileError {
         /// The rules that cost most, dearest first.
         worst: Vec<RuleRef>,
     },
+    /// The rules' patterns together are longer than can be worked on.
+    #[error("the profile is too large: its rules' patterns are too long together{}", advice(worst))]
+    TooLong {
+        /// The rules that cost most, dearest first.
+        worst: Vec<RuleRef>,
+    },
+    /// More lists of parents than a grant has bits for.
+    #[error(
+        "{rule}: the profile has more than {GROUPS_MAX} different lists of `parents`\n\
+         give several of these rules the same list, for example the parents of all of them"
+    )]
+    TooManyParents {
+        /// The first rule whose list is one too many.
+        rule: Box<RuleRef>,
+    },
+    /// What was made is no table.
+    #[error("the profile's table does not pass its check, which is a fault of this program: {0}")]
+    Check(#[from] TableError),
     /// The rules together have too many combinations to work out.
     #[error("the profile is too complex: its globs overlap in too many ways{}", advice(worst))]
     TooComplex {
@@ -56,26 +72,10 @@ fn advice(worst: &[RuleRef]) -> String {
     text
 }
 
-pub(super) fn too_much(too_much: &TooMuch, rules: &[Rule]) -> CompileError {
-    let worst = dearest(&too_much.cost, rules);
-    match too_much.states {
-        // A state takes two words before it leads anywhere.
-        Some(states) => CompileError::TooLarge { words: states.saturating_mul(2), worst },
-        None => CompileError::TooComplex { worst },
-    }
-}
-
-pub(super) fn too_large(words: usize, dfa: &Dfa, rules: &[Rule]) -> CompileError {
-    CompileError::TooLarge { words, worst: dearest(&dfa.cost, rules) }
-}
-
-fn dearest(cost: &HashMap<RuleId, usize>, rules: &[Rule]) -> Vec<RuleRef> {
-    let mut order: Vec<(RuleId, usize)> = cost.iter().map(|(rule, cost)| (*rule, *cost)).collect();
-    order.sort_by_key(|(rule, cost)| (std::cmp::Reverse(*cost), *rule));
-    order
-        .iter()
-        .take(NAMED)
-        .filter_map(|(rule, _)| rules.get(*rule as usize))
-        .map(|rule| rule.at.clone())
-        .collect()
+/// The rules that cost most, dearest first.
+pub(super) fn dearest(cost: &[usize], rules: &[Rule]) -> Vec<RuleRef> {
+    let mut order: Vec<(&usize, &Rule)> = cost.iter().zip(rules).filter(|(cost, _)| **cost > 0).collect();
+    // Those of the same cost stay in their order.
+    order.sort_by_key(|(cost, _)| std::cmp::Reverse(**cost));
+    order.into_iter().take(NAMED).map(|(_, rule)| rule.at.clone()).collect()
 }

@@ -2,152 +2,112 @@
 //! for `explain` and replays, with the very function that the kernel programs use.
 
 mod check;
+mod classes;
 mod dfa;
+mod effect;
 mod error;
 pub(crate) mod glob;
+mod guard;
+mod minimise;
 mod nfa;
 mod own;
 mod pack;
+mod partition;
+mod pattern;
 mod peer;
 mod policy;
+mod policy_table;
+mod position;
+mod row;
+mod rule;
+mod source;
+mod states;
 #[cfg(test)]
 mod tests;
 
-use stockade_abi::access::{self, AccessSet};
-use stockade_abi::object::{OWN_TID, View};
+use std::collections::HashMap;
+
+use stockade_abi::object::OWN_TID;
 use stockade_abi::reason::Mode;
+use stockade_abi::table::Grant;
 
 pub use check::{TableError, check};
 pub use error::CompileError;
 pub use glob::{GlobError, escape};
-pub use policy::{Decision, Object, Policy, RuleRef, Section};
+pub use policy::{Decision, Object, Policy, StartKind};
+pub use policy_table::PolicyTable;
+pub use rule::{RuleRef, Section};
 
 use crate::profile::Profile;
-use dfa::Guard;
-use glob::{Flat, Kind, Token};
-use nfa::{Marks, Nfa, NodeId, RuleId};
+use dfa::{Dfa, TooMuch};
+use effect::Effect;
+use guard::Guard;
+use nfa::{Label, Nfa};
+use pattern::Root;
+use position::{Closure, Position};
+use source::Source;
 
-/// Compiles a profile, to be judged under `mode`. The same profile always gives the same words.
-pub fn compile(profile: &Profile, mode: Mode, generation: u64) -> Result<Policy, CompileError> {
-    let mut source = Source::default();
-    source.read(profile)?;
-    let starts = source.starts();
-    let dfa =
-        dfa::build(&source.nfa, &starts).map_err(|too_much| error::too_much(&too_much, &source.rules))?;
-    let grants: Vec<(u32, u32)> = dfa
+/// Compiles a profile, to be judged under `mode`, and keeps what it takes to name rules.
+pub fn compile(profile: &Profile, mode: Mode) -> Result<Policy, CompileError> {
+    let source = Source::read(profile)?;
+    let effects: Vec<Effect> = source.rules.iter().map(|rule| rule.effect).collect();
+    let labels: Vec<Label> = (0..).take(effects.len()).collect();
+    let (table, dfa) = build(&source, &labels, &effects)?;
+    Ok(Policy::new(table, dfa, mode, source.rules))
+}
+
+/// Compiles a profile to its table alone: the words that [`compile`] comes to, in less time and memory.
+/// The same profile always gives the same words.
+pub fn compile_table(profile: &Profile) -> Result<PolicyTable, CompileError> {
+    let source = Source::read(profile)?;
+    // Rules that do the same are one, and what ends alike is shared from the beginning.
+    let mut effects: Vec<Effect> = Vec::new();
+    let mut known: HashMap<Effect, Label> = HashMap::new();
+    let mut labels = Vec::with_capacity(source.rules.len());
+    for rule in &source.rules {
+        let fresh = Label::try_from(effects.len()).unwrap_or(Label::MAX);
+        let label = *known.entry(rule.effect).or_insert(fresh);
+        if label == fresh {
+            effects.push(rule.effect);
+        }
+        labels.push(label);
+    }
+    build(&source, &labels, &effects).map(|(table, _)| table)
+}
+
+fn build(source: &Source, labels: &[Label], effects: &[Effect]) -> Result<(PolicyTable, Dfa), CompileError> {
+    let nfa = Nfa::new(&source.patterns, labels, effects);
+    let built = dfa::build(&nfa, &starts(&nfa), source.rules.len());
+    let worst = || error::dearest(&built.cost, &source.rules);
+    let dfa = built.dfa.map_err(|too_much| match too_much {
+        TooMuch::Text => CompileError::TooLong { worst: worst() },
+        TooMuch::Overlaps => CompileError::TooComplex { worst: worst() },
+    })?;
+    let grants: Vec<Grant> = dfa
         .accepts
         .iter()
-        .map(|rules| {
-            rules
-                .iter()
-                .map(|rule| &source.rules[*rule as usize])
-                .fold((0, 0), |all, rule| (all.0 | rule.container(), all.1 | rule.access))
-        })
+        .map(|labels| labels.iter().map(|label| effects[*label as usize]).fold(Effect::default(), Effect::or))
+        .map(Effect::grant)
         .collect();
-    let head = pack::Head { generation, mode: u64::from(mode as u8) };
-    let (words, used) =
-        pack::pack(&dfa, &grants, &head).map_err(|needed| error::too_large(needed, &dfa, &source.rules))?;
-    Ok(Policy::new(words, used, dfa, mode, source.rules))
+    let minimal = minimise::minimise(&dfa, &grants);
+    let table = pack::pack(&minimal, &dfa.classes)
+        .map_err(|words| CompileError::TooLarge { words, worst: worst() })?;
+    check(table.words())?;
+    Ok((table, dfa))
 }
 
-/// A rule, and what it grants to whom.
-#[derive(Clone, Debug)]
-struct Rule {
-    at: RuleRef,
-    access: AccessSet,
-}
-
-impl Rule {
-    /// What it grants to the container's own processes; a session gets all it grants.
-    fn container(&self) -> AccessSet {
-        match self.at.section {
-            Section::Exec | Section::Files | Section::Peers => self.access,
-            Section::SessionExec | Section::SessionFiles => 0,
-        }
-    }
-}
-
-#[derive(Default)]
-struct Source {
-    nfa: Nfa,
-    rules: Vec<Rule>,
-    paths: Vec<NodeId>,
-    peers: Vec<NodeId>,
-}
-
-impl Source {
-    fn read(&mut self, profile: &Profile) -> Result<(), CompileError> {
-        for (index, rule) in profile.exec.iter().enumerate() {
-            self.path(Section::Exec, index, &rule.path, access::EXEC)?;
-        }
-        for (index, rule) in profile.files.iter().enumerate() {
-            self.path(Section::Files, index, &rule.path, file_access(rule.access))?;
-        }
-        for (index, rule) in profile.peers.iter().enumerate() {
-            let at = RuleRef { section: Section::Peers, index, text: rule.to_string() };
-            let flats = peer::patterns(rule)
-                .map_err(|error| CompileError::Glob { rule: Box::new(at.clone()), error })?;
-            let id = self.rule(at, access::CONNECT);
-            self.peers.extend(flats.iter().map(|flat| self.nfa.add(flat, id)));
-        }
-        for (index, path) in profile.sessions.exec.iter().enumerate() {
-            self.path(Section::SessionExec, index, path, access::EXEC)?;
-        }
-        for (index, rule) in profile.sessions.files.iter().enumerate() {
-            self.path(Section::SessionFiles, index, &rule.path, file_access(rule.access))?;
-        }
-        Ok(())
-    }
-
-    fn path(
-        &mut self,
-        section: Section,
-        index: usize,
-        path: &str,
-        access: AccessSet,
-    ) -> Result<(), CompileError> {
-        let at = RuleRef { section, index, text: path.to_owned() };
-        let flats = glob::parse(path, Kind::Path)
-            .map_err(|error| CompileError::Glob { rule: Box::new(at.clone()), error })?;
-        let id = self.rule(at, access);
-        self.paths.extend(flats.into_iter().map(|flat| self.nfa.add(&own_thread(flat), id)));
-        Ok(())
-    }
-
-    fn rule(&mut self, at: RuleRef, access: AccessSet) -> RuleId {
-        let rule = Rule { at, access };
-        let id = self.nfa.rule(rule.container(), rule.access);
-        self.rules.push(rule);
-        id
-    }
-
-    /// Where paths, the own process's entries, the own thread's entries, and peers begin.
-    fn starts(&self) -> [(Guard, Vec<NodeId>); 4] {
-        let marks = &mut Marks::new(self.nfa.len());
-        let paths = self.nfa.closure(&self.paths, marks);
-        let proc_dir = own::walk(&self.nfa, &paths, b"/proc/", marks);
-        let process = own::own_entry(&self.nfa, &proc_dir, b"self", marks);
-        let task_dir = own::walk(&self.nfa, &process, b"/task/", marks);
-        let thread = own::own_entry(&self.nfa, &task_dir, &[OWN_TID], marks);
-        let peers = self.nfa.closure(&self.peers, marks);
-        [(Guard::Off, paths), (Guard::Off, process), (Guard::Off, thread), (Guard::Peer, peers)]
-    }
-}
-
-/// Who may write anywhere in a file may write at its end.
-fn file_access(access: AccessSet) -> AccessSet {
-    if access & access::WRITE == 0 { access } else { access | access::APPEND }
-}
-
-/// `/proc/thread-self` is matched as the own thread in the list of the own process's threads.
-fn own_thread(flat: Flat) -> Flat {
-    let word = View::ThreadSelf.prefix();
-    let same = flat.len() >= word.len()
-        && flat.iter().zip(word).all(|(token, byte)| *token == Token::Byte(*byte))
-        && flat.get(word.len()).is_none_or(|next| *next == Token::Byte(b'/'));
-    if !same {
-        return flat;
-    }
-    let head = b"/proc/self/task/".iter().chain(&[OWN_TID]).map(|byte| Token::Byte(*byte));
-    head.chain(flat.into_iter().skip(word.len())).collect()
+/// Where paths, the own process's entries, the own thread's entries, and peers begin.
+fn starts(nfa: &Nfa) -> [(Guard, Vec<Position>); 4] {
+    let closure = &mut Closure::new(nfa);
+    let mut from = |root: Root| {
+        let mut positions = Vec::new();
+        closure.of(position::start(nfa, root).as_slice(), &mut positions);
+        positions
+    };
+    let (paths, peers) = (from(Root::Path), from(Root::Peer));
+    let proc_dir = own::walk(nfa, &paths, b"/proc/", closure);
+    let process = own::own_entry(nfa, &proc_dir, b"self", closure);
+    let task_dir = own::walk(nfa, &process, b"/task/", closure);
+    let thread = own::own_entry(nfa, &task_dir, &[OWN_TID], closure);
+    [(Guard::Off, paths), (Guard::Off, process), (Guard::Off, thread), (Guard::Peer, peers)]
 }

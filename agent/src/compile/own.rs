@@ -4,40 +4,48 @@
 //! glob covers process numbers speaks of that entry too, so its positions after any number belong to
 //! the state as well. A number written out does not: it names one process, and whose it is changes.
 
-use super::nfa::{Marks, Nfa, NodeId};
+use super::nfa::Nfa;
+use super::position::{self, Closure, Position};
 
 /// Digits of the largest process id that Linux gives.
 const PID_DIGITS: usize = 7;
 
 /// Positions after `word`, or after any number that a glob covers.
-pub(crate) fn own_entry(nfa: &Nfa, from: &[NodeId], word: &[u8], marks: &mut Marks) -> Vec<NodeId> {
-    let mut found = walk(nfa, from, word, marks);
+pub(crate) fn own_entry(
+    nfa: &Nfa,
+    from: &[Position],
+    word: &[u8],
+    closure: &mut Closure<'_>,
+) -> Vec<Position> {
+    let mut found = walk(nfa, from, word, closure);
     let mut literal = from.to_vec();
-    let mut globbed: Vec<NodeId> = Vec::new();
+    let mut globbed: Vec<Position> = Vec::new();
     for _ in 0..PID_DIGITS {
         let (mut next_literal, mut next_globbed) = (Vec::new(), Vec::new());
         for digit in b'0'..=b'9' {
-            let (named, covered) = nfa.step(&literal, digit);
+            let (named, covered) = position::step(nfa, &literal, digit);
             next_literal.extend(named);
             next_globbed.extend(covered);
-            let (named, covered) = nfa.step(&globbed, digit);
+            let (named, covered) = position::step(nfa, &globbed, digit);
             next_globbed.extend(named);
             next_globbed.extend(covered);
         }
-        literal = nfa.closure(&next_literal, marks);
-        globbed = nfa.closure(&next_globbed, marks);
+        closure.of(&next_literal, &mut literal);
+        closure.of(&next_globbed, &mut globbed);
         found.extend(&globbed);
     }
-    nfa.closure(&found, marks)
+    let mut closed = Vec::new();
+    closure.of(&found, &mut closed);
+    closed
 }
 
 /// Positions after `bytes`.
-pub(crate) fn walk(nfa: &Nfa, from: &[NodeId], bytes: &[u8], marks: &mut Marks) -> Vec<NodeId> {
-    let mut nodes = from.to_vec();
+pub(crate) fn walk(nfa: &Nfa, from: &[Position], bytes: &[u8], closure: &mut Closure<'_>) -> Vec<Position> {
+    let mut positions = from.to_vec();
     for byte in bytes {
-        let (mut next, covered) = nfa.step(&nodes, *byte);
+        let (mut next, covered) = position::step(nfa, &positions, *byte);
         next.extend(covered);
-        nodes = nfa.closure(&next, marks);
+        closure.of(&next, &mut positions);
     }
-    nodes
+    positions
 }

@@ -1,134 +1,142 @@
-//! Row displacement: the automaton laid out as the words of [`stockade_abi::table`].
+//! The automaton laid out as the words of [`stockade_abi::table`].
+//!
+//! Grants come first, then runs, then branches. A branch looks only at words behind its own place, so it
+//! never meets a word whose lower half could pass for its number by chance: what it meets is a word of
+//! another branch, which begins with another number, or one that begins with the number of a grant,
+//! which is lower than the place of any branch.
+
+mod branch;
+mod run;
 
 use stockade_abi::table::{
-    BODY, CLASSES, FORMAT, GENERATION, LARGE, MAGIC, MEDIUM, MODE, MORE_STARTS, SMALL, STARTS, USED, pair,
+    CLASSES, FORMAT, GRANT_WORDS, GRANTS, HOLD, LARGE, MAGIC, MEDIUM, MORE_STARTS, PLAIN, RUN, SMALL, STARTS,
+    USED, pair,
 };
 
-use super::dfa::{Dfa, State, StateId};
+use super::classes::Classes;
+use super::dfa::StateId;
+use super::minimise::Minimal;
+use super::policy_table::PolicyTable;
+use branch::{Branch, Branches};
+use run::Runs;
 
-/// Places tried for a row of several cells before it goes to the end.
-const TRIES_MAX: usize = 512;
-
-/// What the table needs besides the automaton.
-pub(crate) struct Head {
-    pub(crate) generation: u64,
-    pub(crate) mode: u64,
-}
-
-/// The words, padded to their size class, and how many are in use; or how many would be needed.
-pub(crate) fn pack(dfa: &Dfa, grants: &[(u32, u32)], head: &Head) -> Result<(Vec<u64>, usize), usize> {
-    let width = dfa.classes.sample.len();
-    let area = (BODY as usize).saturating_add(dfa.states.len().saturating_mul(2));
-    let (cells, bases) = place(dfa, width);
-    let used = area.saturating_add(cells.len());
+/// The table; or how many words it would need, at least.
+pub(crate) fn pack(minimal: &Minimal, classes: &Classes) -> Result<PolicyTable, usize> {
+    let columns = Columns::new(classes);
+    let runs = Runs::new(minimal, classes);
+    let branches = branches(minimal, classes, &runs);
+    let after_grants =
+        (GRANTS as usize).saturating_add(minimal.grants.len().saturating_mul(GRANT_WORDS as usize));
+    let first = after_grants.saturating_add(runs.words());
+    let least = first.saturating_add(branches.cells());
+    if least > LARGE {
+        return Err(least);
+    }
+    let (bases, used) = branches.place(first, columns.last(classes));
     let size = [SMALL, MEDIUM, LARGE].into_iter().find(|size| used <= *size).ok_or(used)?;
-    let area = index(area);
+
+    // A slash is always alone in its class.
+    let slash = columns.of(classes.of(b'/'));
+    let mut numbers = vec![0; minimal.rows.len()];
+    for (state, byte) in runs.places() {
+        numbers[state as usize] = number(after_grants.saturating_mul(8).saturating_add(byte)) | RUN;
+    }
+    for (branch, base) in branches.list.iter().zip(&bases) {
+        let holds = branch.own
+            && branch.default == branch.state
+            && branches.row(branch).iter().all(|(column, _)| *column == slash);
+        let flag = match (branch.own, holds) {
+            (false, _) => PLAIN,
+            (true, true) => HOLD,
+            (true, false) => 0,
+        };
+        numbers[branch.state as usize] = number(*base) | flag;
+    }
 
     let mut words = vec![0; size];
     words[0] = pair(MAGIC, FORMAT);
-    words[GENERATION as usize] = head.generation;
-    words[MODE as usize] = head.mode;
-    words[USED as usize] = used as u64;
-    if let [path, own_process, own_thread, peer] = dfa.starts[..] {
-        words[STARTS as usize] = pair(address(path), address(own_process));
-        words[MORE_STARTS as usize] = pair(address(own_thread), address(peer));
+    words[USED as usize] = pair(number(used), number(minimal.grants.len()));
+    let starts: Vec<u32> = minimal.starts.iter().map(|start| numbers[*start as usize]).collect();
+    if let [path, own_process, own_thread, peer] = starts[..] {
+        words[STARTS as usize] = pair(path, own_process);
+        words[MORE_STARTS as usize] = pair(own_thread, peer);
     }
-    for (byte, class) in dfa.classes.of_byte.iter().enumerate() {
-        words[(CLASSES as usize).saturating_add(byte >> 3)] |= u64::from(*class) << ((byte & 7) * 8);
+    for (byte, class) in classes.of_byte.iter().enumerate() {
+        set_byte(&mut words, (CLASSES as usize).saturating_mul(8).saturating_add(byte), columns.of(*class));
     }
-    for ((id, state), base) in dfa.states.iter().enumerate().zip(&bases) {
-        let at = address(index(id)) as usize;
-        let (container, session) = grants[state.accept];
-        words[at] = pair(area.saturating_add(index(*base)), address(state.default));
-        words[at.saturating_add(1)] = pair(container, session);
+    let grants = minimal.grants.iter().flat_map(|grant| grant.words());
+    for (word, value) in words.iter_mut().skip(GRANTS as usize).zip(grants) {
+        *word = value;
     }
-    for (word, cell) in words.iter_mut().skip(area as usize).zip(cells) {
-        if let Some((state, next)) = cell {
-            *word = pair(address(state), address(next));
+    for (at, byte) in runs.bytes(&numbers) {
+        set_byte(&mut words, after_grants.saturating_mul(8).saturating_add(at), byte);
+    }
+    for (branch, base) in branches.list.iter().zip(&bases) {
+        let state = numbers[branch.state as usize];
+        if branch.own {
+            words[*base] = pair(minimal.grant_of[branch.state as usize], numbers[branch.default as usize]);
+        }
+        for (column, target) in branches.row(branch) {
+            words[base.saturating_add(usize::from(*column))] = pair(state, numbers[*target as usize]);
         }
     }
-    Ok((words, used))
+    Ok(PolicyTable { words, used, states: minimal.rows.len() })
 }
 
-/// The index of a state's first word.
-pub(crate) fn address(state: StateId) -> u32 {
-    BODY.saturating_add(state.saturating_mul(2))
+fn number(index: usize) -> u32 {
+    // What is not refused for its size has places of at most 22 bits.
+    u32::try_from(index).unwrap_or(u32::MAX)
 }
 
-fn index(value: usize) -> u32 {
-    // A value that does not fit belongs to a table that is refused for its size.
-    u32::try_from(value).unwrap_or(u32::MAX)
+fn set_byte(words: &mut [u64], at: usize, byte: u8) {
+    words[at >> 3] |= u64::from(byte) << ((at & 7) * 8);
 }
 
-/// A transition: from, to.
-type Cell = Option<(StateId, StateId)>;
-
-/// Lays all rows over each other; the answer is the cells and each row's base. The fullest rows come
-/// first, so that those of one cell, which fit anywhere, fill the gaps.
-fn place(dfa: &Dfa, width: usize) -> (Vec<Cell>, Vec<usize>) {
-    let mut order: Vec<(usize, &State)> = dfa.states.iter().enumerate().collect();
-    order.sort_by_key(|(_, state)| std::cmp::Reverse(state.others.len()));
-    let mut area = Area::default();
-    let mut bases = vec![0; dfa.states.len()];
-    let mut end = width;
-    for (id, state) in order {
-        let base = area.fit(&state.others);
-        for (class, target) in &state.others {
-            area.set(base.saturating_add(usize::from(*class)), (index(id), *target));
-        }
-        bases[id] = base;
-        end = end.max(base.saturating_add(width));
-    }
-    // Each lookup of a row has to fall into the table, also those that find another row's cell.
-    area.cells.resize(end, None);
-    (area.cells, bases)
+/// The numbers of classes in the table. They begin with 1, as a branch's own word stands at 0. Where all
+/// 256 bytes differ there are not enough numbers: then the class 0 is what always takes the default.
+struct Columns {
+    all_differ: bool,
 }
 
-#[derive(Default)]
-struct Area {
-    cells: Vec<Cell>,
-    /// For each cell, one at or after it that may be free; followed until it names itself.
-    free: Vec<usize>,
+impl Columns {
+    fn new(classes: &Classes) -> Self {
+        Self { all_differ: classes.len() > usize::from(u8::MAX) }
+    }
+
+    fn last(&self, classes: &Classes) -> usize {
+        if self.all_differ { usize::from(u8::MAX) } else { classes.len() }
+    }
+
+    fn of(&self, class: u8) -> u8 {
+        if self.all_differ { class } else { class.saturating_add(1) }
+    }
 }
 
-impl Area {
-    fn fit(&mut self, row: &[(u8, StateId)]) -> usize {
-        let Some((first, _)) = row.first() else { return 0 };
-        let first = usize::from(*first);
-        let mut at = self.next_free(first);
-        for _ in 0..TRIES_MAX {
-            let base = at.saturating_sub(first);
-            let fits = row.iter().all(|(class, _)| {
-                self.cells.get(base.saturating_add(usize::from(*class))).is_none_or(Option::is_none)
-            });
-            if fits {
-                return base;
-            }
-            at = self.next_free(at.saturating_add(1));
+/// Every state that is neither dead nor in a run.
+fn branches(minimal: &Minimal, classes: &Classes, runs: &Runs) -> Branches {
+    let columns = Columns::new(classes);
+    let mut branches = Branches::default();
+    let mut cells = Vec::new();
+    for (state, row) in (0..).zip(&minimal.rows).skip(1) {
+        if runs.holds(state) {
+            continue;
         }
-        self.cells.len()
+        cells.clear();
+        let mut default = row.default;
+        if columns.all_differ {
+            default = leads(minimal, state, row.default, 0);
+            let all = classes.all().map(|class| (class, leads(minimal, state, row.default, class)));
+            cells.extend(all.filter(|(_, target)| *target != default));
+        } else {
+            cells.extend(minimal.row(state).iter().map(|(class, target)| (columns.of(*class), *target)));
+        }
+        let own = default != 0 || minimal.grant_of[state as usize] != 0;
+        branches.add(Branch::new(state, own, default), &cells);
     }
+    branches
+}
 
-    fn next_free(&mut self, from: usize) -> usize {
-        let mut at = from;
-        while let Some(next) = self.free.get(at).copied().filter(|next| *next != at) {
-            at = next;
-        }
-        let mut back = from;
-        while let Some(next) = self.free.get(back).copied().filter(|next| *next != back) {
-            self.free[back] = at;
-            back = next;
-        }
-        at
-    }
-
-    fn set(&mut self, at: usize, cell: (StateId, StateId)) {
-        let needed = at.saturating_add(1);
-        while self.cells.len() < needed {
-            self.free.push(self.cells.len());
-            self.cells.push(None);
-        }
-        self.cells[at] = Some(cell);
-        self.free[at] = needed;
-    }
+fn leads(minimal: &Minimal, state: StateId, default: StateId, class: u8) -> StateId {
+    let row = minimal.row(state);
+    row.binary_search_by_key(&class, |(class, _)| *class).map_or(default, |index| row[index].1)
 }

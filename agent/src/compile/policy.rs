@@ -1,28 +1,23 @@
-//! A compiled profile: its table, and on the host's side which rule each state stands for.
-
-use std::fmt;
+//! A compiled profile: its table, and on the host's side which rules each state stands for.
 
 use stockade_abi::OBJECT_MAX;
-use stockade_abi::access::AccessSet;
+use stockade_abi::access::{AccessSet, EXEC};
 use stockade_abi::object::View;
 use stockade_abi::reason::{Mode, Reason, Verdict};
-use stockade_abi::table::{BODY, MORE_STARTS, STARTS, Words, grants, high, low, walk};
+use stockade_abi::table::{self, Grant, MORE_STARTS, STARTS, Table as _, high, low};
 
-use super::Rule;
-use super::dfa::Dfa;
-use super::nfa::RuleId;
+use super::dfa::{Dfa, StateId};
+use super::policy_table::PolicyTable;
+use super::rule::{Rule, RuleRef};
 
 /// A profile, compiled.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    words: Vec<u64>,
-    used: usize,
+    table: PolicyTable,
     mode: Mode,
     rules: Vec<Rule>,
-    /// Sets of rules.
-    accepts: Vec<Vec<RuleId>>,
-    /// For each state, in the order of their words, the set of rules it accepts.
-    accepted: Vec<usize>,
+    /// The automaton before states that grant the same became one: its labels are the rules.
+    dfa: Dfa,
 }
 
 /// What is asked about.
@@ -34,6 +29,25 @@ pub enum Object<'a> {
     Peer(&'a [u8]),
 }
 
+/// Where the walk over an object's name begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum StartKind {
+    /// A path, from its first byte.
+    Path = 0,
+    /// What follows `/proc/self`.
+    ProcSelf = 1,
+    /// What follows `/proc/thread-self`.
+    ThreadSelf = 2,
+    /// A peer.
+    Peer = 3,
+}
+
+impl StartKind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Path, Self::ProcSelf, Self::ThreadSelf, Self::Peer];
+}
+
 /// The answer to one question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
@@ -42,76 +56,30 @@ pub struct Decision {
     /// Why.
     pub reason: Reason,
     /// When everything asked for is granted, the first rule that grants all of it, or else the first
-    /// that grants some.
+    /// that grants some. When a rule denies something of it, that rule, chosen alike.
     pub rule: Option<RuleRef>,
-    /// Accesses asked for that no rule grants.
+    /// Accesses asked for that are not granted.
     pub missing: AccessSet,
 }
 
-/// The list of a profile that a rule stands in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Section {
-    /// `spec.exec`.
-    Exec,
-    /// `spec.files`.
-    Files,
-    /// `spec.peers`.
-    Peers,
-    /// `spec.sessions.exec`.
-    SessionExec,
-    /// `spec.sessions.files`.
-    SessionFiles,
-}
-
-impl Section {
-    /// The name of the list, as seen from `spec`.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Exec => "exec",
-            Self::Files => "files",
-            Self::Peers => "peers",
-            Self::SessionExec => "sessions.exec",
-            Self::SessionFiles => "sessions.files",
-        }
-    }
-}
-
-/// A rule of a profile. Its `Display` is the form that events and `explain` show.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RuleRef {
-    /// Its list.
-    pub section: Section,
-    /// Its position there, from 0.
-    pub index: usize,
-    /// What it says.
-    pub text: String,
-}
-
-impl fmt::Display for RuleRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}[{}] {}", self.section.word(), self.index, self.text)
-    }
-}
-
 impl Policy {
-    pub(super) fn new(words: Vec<u64>, used: usize, dfa: Dfa, mode: Mode, rules: Vec<Rule>) -> Self {
-        let accepted = dfa.states.iter().map(|state| state.accept).collect();
-        Self { words, used, mode, rules, accepts: dfa.accepts, accepted }
+    pub(super) fn new(table: PolicyTable, dfa: Dfa, mode: Mode, rules: Vec<Rule>) -> Self {
+        Self { table, mode, rules, dfa }
     }
 
     /// The table, padded to the exact size of its class.
     pub fn words(&self) -> &[u64] {
-        &self.words
+        self.table.words()
     }
 
     /// Words in use.
     pub fn used_words(&self) -> usize {
-        self.used
+        self.table.used_words()
     }
 
-    /// States of the automaton.
+    /// States of the table's automaton.
     pub fn states(&self) -> usize {
-        self.accepted.len()
+        self.table.states()
     }
 
     /// The mode it is judged under.
@@ -119,75 +87,130 @@ impl Policy {
         self.mode
     }
 
-    /// Judges `access` to `object`, by the container's own processes or by a session.
+    /// Judges `access` to `object`, by the container's own processes or by a session. Who asks is not
+    /// known, so what only the children of some programs may start is not granted.
     pub fn decide(&self, object: &Object<'_>, access: AccessSet, session: bool) -> Decision {
-        let verdict = |reason: Reason| reason.verdict(Some(self.mode));
-        let Some(state) = self.state(object) else {
-            let reason = Reason::PathTooLong;
-            return Decision { verdict: verdict(reason), reason, rule: None, missing: access };
-        };
-        let (container, in_session) = grants(self.words.as_slice(), state);
-        let granted = if session { in_session } else { container };
-        let missing = access & !granted;
-        if missing != 0 {
-            let reason = Reason::NoRule;
-            return Decision { verdict: verdict(reason), reason, rule: None, missing };
-        }
-        let reason = Reason::Rule;
-        let rule = self.granting(state, access, session).cloned();
-        Decision { verdict: verdict(reason), reason, rule, missing }
+        self.judge(object, access, session, 0)
     }
 
-    /// The rules whose pattern matches `object`, with what each grants to a session or to the container.
+    /// Judges the start of the program at `path` by a process that runs the program at `parent`.
+    pub fn decide_exec(&self, path: &[u8], parent: &[u8], session: bool) -> Decision {
+        // Of a parent whose name is too long, nothing is known.
+        let member = locate(&Object::Path(parent)).map_or(0, |at| self.grant(self.walk(at)).member);
+        self.judge(&Object::Path(path), EXEC, session, member)
+    }
+
+    fn judge(&self, object: &Object<'_>, access: AccessSet, session: bool, member: u32) -> Decision {
+        let decision = |reason: Reason, rule: Option<&RuleRef>, missing| Decision {
+            verdict: reason.verdict(Some(self.mode)),
+            reason,
+            rule: rule.cloned(),
+            missing,
+        };
+        let Some(at) = locate(object) else { return decision(Reason::PathTooLong, None, access) };
+        let grant = self.grant(self.walk(at));
+        let (mut granted, denied) =
+            if session { (grant.session, grant.session_denied) } else { (grant.container, grant.denied) };
+        if grant.parents & member != 0 {
+            granted |= EXEC;
+        }
+        let missing = access & !granted;
+        if access & denied != 0 {
+            let rule = self.first(at, access & denied, |rule| rule.effect.deny.of(session));
+            decision(Reason::DenyRule, rule, missing)
+        } else if missing != 0 {
+            decision(Reason::NoRule, None, missing)
+        } else {
+            let rule = self.first(at, access, |rule| rule.grants(session, member));
+            decision(Reason::Rule, rule, missing)
+        }
+    }
+
+    /// The rules whose pattern matches `object`, with the accesses that each grants to a session or to
+    /// the container, or takes from them.
     pub fn matching(&self, object: &Object<'_>, session: bool) -> Vec<(&RuleRef, AccessSet)> {
-        let Some(state) = self.state(object) else { return Vec::new() };
-        self.rules_of(state)
-            .map(|rule| (&rule.at, if session { rule.access } else { rule.container() }))
+        let Some(at) = locate(object) else { return Vec::new() };
+        self.rules_at(at)
+            .filter(|rule| !rule.is_group())
+            .map(|rule| (&rule.at, rule.access(session)))
             .collect()
     }
 
-    /// Every rule, with what it grants.
+    /// Every rule, with the accesses it grants or takes.
     pub fn rules(&self) -> impl Iterator<Item = (&RuleRef, AccessSet)> {
-        self.rules.iter().map(|rule| (&rule.at, rule.access))
+        self.rules.iter().filter(|rule| !rule.is_group()).map(|rule| (&rule.at, rule.access(true)))
     }
 
-    /// Every set of rules that match one and the same object, at least two each.
-    pub(crate) fn overlaps(&self) -> impl Iterator<Item = Vec<(&RuleRef, AccessSet)>> {
-        self.accepts.iter().filter(|rules| rules.len() > 1).map(|rules| {
-            let rules = rules.iter().filter_map(|rule| self.rules.get(*rule as usize));
-            rules.map(|rule| (&rule.at, rule.access)).collect()
-        })
+    /// Globs of the programs whose children alone get what `rule` grants; empty: everybody gets it.
+    pub fn parents(&self, rule: &RuleRef) -> &[String] {
+        self.rules.iter().find(|known| known.at == *rule).map_or(&[], |rule| &rule.parents)
     }
 
-    /// The state in which the object's name ends; `None` when the name is too long to be judged.
-    fn state(&self, object: &Object<'_>) -> Option<u32> {
-        let table = self.words.as_slice();
-        let (start, rest) = match object {
-            Object::Path(path) if path.len() > OBJECT_MAX => return None,
-            Object::Path(path) => {
-                if let Some(rest) = own(path, View::ThreadSelf) {
-                    (low(table.word(MORE_STARTS)), rest)
-                } else if let Some(rest) = own(path, View::ProcSelf) {
-                    (high(table.word(STARTS)), rest)
-                } else {
-                    (low(table.word(STARTS)), *path)
-                }
-            }
-            Object::Peer(peer) => (high(table.word(MORE_STARTS)), *peer),
-        };
-        Some(walk(table, start, rest))
+    /// The state of the table in which the walk over a name begins.
+    pub fn start(&self, kind: StartKind) -> u32 {
+        let table = self.words();
+        match kind {
+            StartKind::Path => low(table.word(STARTS)),
+            StartKind::ProcSelf => high(table.word(STARTS)),
+            StartKind::ThreadSelf => low(table.word(MORE_STARTS)),
+            StartKind::Peer => high(table.word(MORE_STARTS)),
+        }
     }
 
-    fn rules_of(&self, state: u32) -> impl Iterator<Item = &Rule> {
-        let index = state.wrapping_sub(BODY) as usize / 2;
-        let rules = self.accepted.get(index).and_then(|accept| self.accepts.get(*accept));
-        rules.into_iter().flatten().filter_map(|rule| self.rules.get(*rule as usize))
+    /// The state of the table that follows `state` on `byte`.
+    pub fn next(&self, state: u32, byte: u8) -> u32 {
+        table::step(self.words(), state, byte)
     }
 
-    fn granting(&self, state: u32, access: AccessSet, session: bool) -> Option<&RuleRef> {
-        let granted = |rule: &&Rule| if session { rule.access } else { rule.container() };
-        let all = self.rules_of(state).find(|rule| access & !granted(rule) == 0);
-        all.or_else(|| self.rules_of(state).find(|rule| access & granted(rule) != 0)).map(|rule| &rule.at)
+    /// What is granted when a name ends in `state` of the table.
+    pub fn grant(&self, state: u32) -> Grant {
+        table::grant(self.words(), state)
+    }
+
+    /// What the rules at an object come to before the automaton is made smaller.
+    #[cfg(test)]
+    pub(super) fn attributed(&self, object: &Object<'_>) -> Grant {
+        let rules = locate(object).into_iter().flat_map(|at| self.rules_at(at));
+        rules.map(|rule| rule.effect).fold(super::Effect::default(), super::Effect::or).grant()
+    }
+
+    fn walk(&self, (kind, rest): (StartKind, &[u8])) -> u32 {
+        table::walk(self.words(), self.start(kind), rest)
+    }
+
+    /// The rules that match where a name leads, in their order.
+    fn rules_at(&self, (kind, rest): (StartKind, &[u8])) -> impl Iterator<Item = &Rule> {
+        let start: StateId = self.dfa.starts.get(kind as usize).copied().unwrap_or(0);
+        let state = rest.iter().fold(start, |state, byte| self.dfa.step(state, *byte));
+        let accept = self.dfa.states.get(state as usize).map(|state| state.accept as usize);
+        let labels = accept.and_then(|accept| self.dfa.accepts.get(accept));
+        labels.into_iter().flatten().filter_map(|label| self.rules.get(*label as usize))
+    }
+
+    /// The first rule of which `of` has all of `access`, or else the first of which it has some.
+    fn first(
+        &self,
+        at: (StartKind, &[u8]),
+        access: AccessSet,
+        of: impl Fn(&Rule) -> AccessSet,
+    ) -> Option<&RuleRef> {
+        let all = self.rules_at(at).find(|rule| access & !of(rule) == 0);
+        all.or_else(|| self.rules_at(at).find(|rule| access & of(rule) != 0)).map(|rule| &rule.at)
+    }
+}
+
+/// Where the walk over the object's name begins, and what is walked; `None` when the name is too long.
+fn locate<'a>(object: &Object<'a>) -> Option<(StartKind, &'a [u8])> {
+    match object {
+        Object::Path(path) if path.len() > OBJECT_MAX => None,
+        Object::Path(path) => Some(if let Some(rest) = own(path, View::ThreadSelf) {
+            (StartKind::ThreadSelf, rest)
+        } else if let Some(rest) = own(path, View::ProcSelf) {
+            (StartKind::ProcSelf, rest)
+        } else {
+            (StartKind::Path, *path)
+        }),
+        Object::Peer(peer) => Some((StartKind::Peer, *peer)),
     }
 }
 

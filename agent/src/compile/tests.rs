@@ -1,7 +1,11 @@
 //! The compiler against a matcher that is written to be obviously right, and its limits.
 
+mod deny;
 mod limits;
+mod parents;
+mod random;
 mod reference;
+mod scale;
 
 use stockade_abi::access::{APPEND, CONNECT, CREATE, EXEC, MAP, READ, WRITE};
 use stockade_abi::peer;
@@ -13,7 +17,7 @@ use crate::profile::{FileRule, PeerRule, PeerTarget, PortRange, Profile, Protoco
 use reference::Random;
 
 fn policy(profile: &Profile) -> Policy {
-    let policy = compile(profile, Mode::Enforce, 7).unwrap();
+    let policy = compile(profile, Mode::Enforce).unwrap();
     check(policy.words()).unwrap();
     policy
 }
@@ -218,7 +222,7 @@ fn what_the_words_grant() {
     assert_eq!(ask("/bin/sh", EXEC, false).verdict, Verdict::Denied);
     assert_eq!(rule("/lib/x", READ | MAP, false), "files[2] /lib/*");
 
-    let audit = compile(&profile, Mode::Audit, 1).unwrap();
+    let audit = compile(&profile, Mode::Audit).unwrap();
     let decision = audit.decide(&Object::Path(b"/nowhere"), READ, false);
     assert_eq!((decision.verdict, decision.reason), (Verdict::WouldDeny, Reason::NoRule));
 }
@@ -271,6 +275,21 @@ fn every_prefix_length() {
             let allowed = policy.decide(&Object::Peer(&v4(peer::UDP, other, 9)), CONNECT, false).missing == 0;
             assert_eq!(allowed, net.contains(&std::net::Ipv4Addr::from(other)), "bit {bit} of /{prefix}");
         }
+    }
+}
+
+#[test]
+fn peers_that_tell_all_bytes_apart() {
+    let mut profile = Profile::new("test", Mode::Enforce);
+    let peer = |last: u8| PeerRule::new(PeerTarget::Net(std::net::IpAddr::from([10, 0, 0, last]).into()));
+    profile.peers = (0..=u8::MAX).filter(|last| last % 5 != 2).map(peer).collect();
+    profile.files = vec![FileRule::new("/[!a]b/**", READ)];
+    let policy = policy(&profile);
+    for last in 0..=u8::MAX {
+        let decision = policy.decide(&Object::Peer(&v4(peer::TCP, [10, 0, 0, last], 1)), CONNECT, false);
+        assert_eq!(decision.missing == 0, last % 5 != 2, "{last}");
+        let path = [b'/', last, b'b', b'/', last];
+        assert_eq!(reads(&policy, &path), last != b'a' && last != b'/', "{last}");
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::{fs, io};
 
-use stockade_abi::offsets::{FIELDS, Offsets};
+use stockade_abi::offsets::FIELDS;
 
 /// Where the running kernel describes its types.
 pub(super) const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
@@ -36,6 +36,9 @@ pub enum BtfError {
     },
 }
 
+/// Offsets in bytes, in the order of [`FIELDS`].
+pub(super) type Offsets = [u32; FIELDS.len()];
+
 /// Reads every offset that the programs need from the running kernel.
 pub(super) fn offsets() -> Result<Offsets, BtfError> {
     offsets_of(Path::new(VMLINUX))
@@ -48,7 +51,7 @@ fn offsets_of(path: &Path) -> Result<Offsets, BtfError> {
     for (value, (structure, field)) in values.iter_mut().zip(FIELDS) {
         *value = types.offset(structure, field)?.ok_or(BtfError::NoField { structure, field })?;
     }
-    Ok(Offsets::from_values(values))
+    Ok(values)
 }
 
 struct Types<'a> {
@@ -66,6 +69,9 @@ mod kind {
     pub(super) const STRUCT: u32 = 4;
     pub(super) const UNION: u32 = 5;
     pub(super) const ENUM: u32 = 6;
+    pub(super) const TYPEDEF: u32 = 8;
+    pub(super) const VOLATILE: u32 = 9;
+    pub(super) const CONST: u32 = 10;
     pub(super) const FUNC_PROTO: u32 = 13;
     pub(super) const VAR: u32 = 14;
     pub(super) const DATASEC: u32 = 15;
@@ -129,15 +135,24 @@ impl<'a> Types<'a> {
         rest.split(|byte| *byte == 0).next().ok_or(BtfError::Malformed(at))
     }
 
-    /// Offset in bytes of `field` in `structure`; `None` when there is no such field.
-    fn offset(&self, structure: &str, field: &str) -> Result<Option<u32>, BtfError> {
-        match self.structures.get(structure.as_bytes()) {
-            Some(at) => self.member(*at, field.as_bytes(), 0),
-            None => Ok(None),
+    /// Offset in bytes of what `path` leads to in `structure`: the names of fields with dots between;
+    /// `None` when there is no such field.
+    fn offset(&self, structure: &str, path: &str) -> Result<Option<u32>, BtfError> {
+        let Some(mut at) = self.structures.get(structure.as_bytes()).copied() else { return Ok(None) };
+        let mut offset = 0;
+        let mut fields = path.split('.').peekable();
+        while let Some(field) = fields.next() {
+            let Some(found) = self.member(at, field.as_bytes(), 0)? else { return Ok(None) };
+            offset += found.offset;
+            if fields.peek().is_some() {
+                let Some(inside) = self.structure(found.id)? else { return Ok(None) };
+                at = inside;
+            }
         }
+        Ok(Some(offset))
     }
 
-    fn member(&self, at: usize, field: &[u8], depth: u32) -> Result<Option<u32>, BtfError> {
+    fn member(&self, at: usize, field: &[u8], depth: u32) -> Result<Option<Member>, BtfError> {
         if depth == MAX_DEPTH {
             return Ok(None);
         }
@@ -147,27 +162,42 @@ impl<'a> Types<'a> {
             let name = self.string(self.u32(member)?)?;
             let bits = self.u32(member + 8)?;
             let offset = if has_bitfields { bits & 0x00ff_ffff } else { bits } / 8;
+            let id = self.u32(member + 4)?;
             if name == field {
-                return Ok(Some(offset));
+                return Ok(Some(Member { offset, id }));
             }
             if !name.is_empty() {
                 continue;
             }
-            if let Some(inner) = self.anonymous(self.u32(member + 4)?)?
+            if let Some(inner) = self.structure(id)?
                 && let Some(within) = self.member(inner, field, depth + 1)?
             {
-                return Ok(Some(offset + within));
+                return Ok(Some(Member { offset: offset + within.offset, ..within }));
             }
         }
         Ok(None)
     }
 
-    /// Where the structure or union with this id stands.
-    fn anonymous(&self, id: u32) -> Result<Option<usize>, BtfError> {
-        let at = *self.at.get(id as usize).ok_or(BtfError::Malformed(0))?;
-        let (kind, _) = self.kind(at)?;
-        Ok((kind == kind::STRUCT || kind == kind::UNION).then_some(at))
+    /// Where the structure or union with this id stands, whatever other names it has.
+    fn structure(&self, mut id: u32) -> Result<Option<usize>, BtfError> {
+        for _ in 0..MAX_DEPTH {
+            let at = *self.at.get(id as usize).ok_or(BtfError::Malformed(0))?;
+            match self.kind(at)?.0 {
+                kind::STRUCT | kind::UNION => return Ok(Some(at)),
+                kind::TYPEDEF | kind::VOLATILE | kind::CONST => id = self.u32(at + 8)?,
+                0..=3 | 6 | 7 | 11.. => return Ok(None),
+            }
+        }
+        Ok(None)
     }
+}
+
+/// A field that was found.
+struct Member {
+    /// In bytes.
+    offset: u32,
+    /// Of its type.
+    id: u32,
 }
 
 #[cfg(test)]
@@ -176,7 +206,7 @@ mod tests {
 
     /// `struct path { void *mnt; struct { u32 a; u32 dentry; }; }` by hand.
     fn sample() -> Vec<u8> {
-        let strings = b"\0path\0mnt\0dentry\0a\0";
+        let strings = b"\0path\0mnt\0dentry\0a\0file\0f_path\0";
         let words: &[u32] = &[
             // 1: the anonymous structure { a, dentry }
             0,
@@ -197,7 +227,17 @@ mod tests {
             0,
             0,
             1,
-            64,
+            64, //
+            // 3: typedef of 2; 4: file { f_path }
+            0,
+            8 << 24,
+            2,
+            19,
+            4 << 24 | 1,
+            24,
+            24,
+            3,
+            128,
         ];
         let types: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
         let mut bytes = MAGIC.to_ne_bytes().to_vec();
@@ -216,6 +256,9 @@ mod tests {
         let types = Types::parse(&bytes).unwrap();
         assert_eq!(types.offset("path", "mnt").unwrap(), Some(0));
         assert_eq!(types.offset("path", "dentry").unwrap(), Some(12));
+        assert_eq!(types.offset("file", "f_path.dentry").unwrap(), Some(28));
+        assert_eq!(types.offset("file", "f_path.nothing").unwrap(), None);
+        assert_eq!(types.offset("path", "dentry.mnt").unwrap(), None);
         assert_eq!(types.offset("path", "nothing").unwrap(), None);
         assert_eq!(types.offset("nothing", "mnt").unwrap(), None);
     }

@@ -7,14 +7,18 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::UdpSocket;
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::{fs, io, ptr};
 
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::mm::{MapFlags, ProtFlags, mmap};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use stockade_abi::hook::Hook;
-use stockade_abi::label::{CANARY, Label};
+use stockade_abi::label::{CANARY, CANARY_MAY_START, Label};
 
 use super::error::KernelError;
 use super::maps::Maps;
@@ -22,11 +26,20 @@ use super::maps::Maps;
 /// What the child says when it waits to be labelled.
 const READY: &str = "ready";
 
-/// Runs a canary and gives, for each hook, whether it refused.
-pub(super) fn run(maps: &mut Maps, exe: &Path) -> Result<Vec<(Hook, bool)>, KernelError> {
+/// What is in the canary's directory.
+const FILE: &str = "file";
+const SUBDIRECTORY: &str = "directory";
+/// What it tries to make there.
+const NEW: &str = "new";
+
+/// Runs a canary and gives, for each hook, whether it is proven. `pins` is a directory on the BPF file
+/// system, in which a directory can be renamed.
+pub(super) fn run(maps: &mut Maps, exe: &Path, pins: &Path) -> Result<Vec<(Hook, bool)>, KernelError> {
+    let place = Place::make()?;
     let before = counts(maps)?;
     let mut child = Command::new(exe)
         .arg("canary")
+        .arg(&place.0)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -38,21 +51,85 @@ pub(super) fn run(maps: &mut Maps, exe: &Path) -> Result<Vec<(Hook, bool)>, Kern
     }
     child.wait().map_err(|error| KernelError::Canary(error.to_string()))?;
     let refused = report?;
+    drop(place);
 
+    let noticed = notices_renames(maps, pins)?;
     let after = counts(maps)?;
     let counted = before.iter().zip(after).map(|(before, after)| after > *before);
-    Ok(Hook::ALL
-        .into_iter()
-        .zip(counted)
-        .map(|(hook, counted)| (hook, counted && refused.iter().any(|name| name == hook.kernel_name())))
-        .collect())
+    let proven = |(hook, counted): (Hook, bool)| {
+        let proven = match hook {
+            // It cannot refuse: that it was called is all there is to know.
+            Hook::Started => counted,
+            Hook::Renamed => noticed,
+            Hook::Exec
+            | Hook::FileOpen
+            | Hook::MmapFile
+            | Hook::Connect
+            | Hook::Fork
+            | Hook::Mknod
+            | Hook::Mkdir
+            | Hook::Symlink
+            | Hook::Link
+            | Hook::Unlink
+            | Hook::Rmdir
+            | Hook::Rename
+            | Hook::Chmod
+            | Hook::Chown
+            | Hook::Truncate => counted && refused.iter().any(|name| name == hook.kernel_name()),
+        };
+        (hook, proven)
+    };
+    Ok(Hook::ALL.into_iter().zip(counted).map(proven).collect())
+}
+
+/// A directory for the canary, removed with this value.
+struct Place(PathBuf);
+
+impl Place {
+    fn make() -> Result<Self, KernelError> {
+        let path = PathBuf::from(format!("/run/stockade/canary-{}", std::process::id()));
+        let failed = |error: io::Error| KernelError::Canary(format!("{}: {error}", path.display()));
+        match fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            Ok(()) | Err(_) => {}
+        }
+        fs::create_dir_all(path.join(SUBDIRECTORY)).map_err(failed)?;
+        fs::write(path.join(FILE), "canary").map_err(failed)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.0) {
+            tracing::warn!(path = %self.0.display(), %error, "the canary's directory stays");
+        }
+    }
+}
+
+/// Whether a rename of a directory is counted.
+fn notices_renames(maps: &Maps, pins: &Path) -> Result<bool, KernelError> {
+    let failed = |error: io::Error| KernelError::Canary(format!("{}: {error}", pins.display()));
+    let (old, new) = (pins.join("canary-old"), pins.join("canary-new"));
+    for left in [&old, &new] {
+        match fs::remove_dir(left) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            Ok(()) | Err(_) => {}
+        }
+    }
+    let before = maps.renames()?;
+    fs::create_dir(&old).and_then(|()| fs::rename(&old, &new)).map_err(failed)?;
+    let after = maps.renames()?;
+    fs::remove_dir(&new).map_err(failed)?;
+    Ok(after > before)
 }
 
 fn counts(maps: &Maps) -> Result<Vec<u64>, KernelError> {
     Hook::ALL.iter().map(|hook| maps.canary(*hook)).collect()
 }
 
-/// Labels the child when it is ready, and reads which of its attempts were refused.
+/// Labels the child when it is ready, and reads which of its attempts were refused. Then it may start one
+/// program, with which its label ends.
 fn attend(maps: &mut Maps, child: &mut Child) -> Result<Vec<String>, KernelError> {
     let failed = |what: &str| KernelError::Canary(what.to_owned());
     let (Some(mut input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
@@ -67,34 +144,36 @@ fn attend(maps: &mut Maps, child: &mut Child) -> Result<Vec<String>, KernelError
     let pid =
         i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or_else(|| failed("no process id"))?;
     let pidfd = pidfd_open(pid, PidfdFlags::empty()).map_err(|error| failed(&error.to_string()))?;
-    maps.label(&pidfd, Label { subject: 0, policy: 0, flags: CANARY })?;
+    let label = Label { subject: 0, policy: 0, flags: CANARY, member: 0, next_member: 0 };
+    maps.label(&pidfd, label)?;
+    input.write_all(b"\n").map_err(|error| failed(&error.to_string()))?;
+    let mut report = String::new();
+    output.read_line(&mut report).map_err(|error| failed(&error.to_string()))?;
+    maps.label(&pidfd, Label { member: CANARY_MAY_START, ..label })?;
     input.write_all(b"\n").map_err(|error| failed(&error.to_string()))?;
     drop(input);
-    let mut report = String::new();
-    output.read_to_string(&mut report).map_err(|error| failed(&error.to_string()))?;
+    // What the program prints is of no interest, but it must not block on it.
+    output.read_to_string(&mut line).map_err(|error| failed(&error.to_string()))?;
     Ok(report.split_whitespace().map(str::to_owned).collect())
 }
 
-/// The child: waits for its label, tries each operation, and prints the names of the hooks that refused.
-pub fn canary_main() -> ExitCode {
-    match attempts() {
-        Ok(refused) => {
-            println!("{}", refused.join(" "));
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            eprintln!("stockade canary: {error} (this command is started by the agent)");
-            ExitCode::from(2)
-        }
-    }
+/// The child: waits for its label, tries each operation in `place`, prints the names of the hooks that
+/// refused, and starts a last program.
+pub fn canary_main(place: &Path) -> ExitCode {
+    let failed = match attempts(place) {
+        Ok(error) | Err(error) => error,
+    };
+    eprintln!("stockade canary: {failed} (this command is started by the agent)");
+    ExitCode::from(2)
 }
 
-fn attempts() -> io::Result<Vec<&'static str>> {
+/// Ends in another program, or with the reason why not.
+fn attempts(place: &Path) -> io::Result<io::Error> {
     let exe = std::env::current_exe()?;
     // Any file but the running program, whose mapping is always allowed.
-    let file = fs::File::open("/proc/self/mounts")?;
-    let library = fs::File::open("/").and(Ok(file));
+    let library = fs::File::open("/proc/self/mounts");
     let socket = UdpSocket::bind("127.0.0.1:0");
+    let (file, directory, new) = (place.join(FILE), place.join(SUBDIRECTORY), place.join(NEW));
     println!("{READY}");
     io::stdout().flush()?;
     let mut go = String::new();
@@ -109,15 +188,45 @@ fn attempts() -> io::Result<Vec<&'static str>> {
     note(Hook::FileOpen, is_denied(fs::File::open("/")));
     note(Hook::MmapFile, library.is_ok_and(|file| is_denied(map_executable(&file))));
     note(Hook::Connect, socket.is_ok_and(|socket| is_denied(socket.connect("127.0.0.1:9"))));
+    let made = mknodat(CWD, &new, FileType::Fifo, Mode::from_raw_mode(0o600), 0);
+    note(Hook::Mknod, is_denied(made.map_err(io::Error::from)));
+    note(Hook::Mkdir, is_denied(fs::create_dir(&new)));
+    note(Hook::Symlink, is_denied(std::os::unix::fs::symlink("nowhere", &new)));
+    note(Hook::Link, is_denied(fs::hard_link(&file, &new)));
+    note(Hook::Unlink, is_denied(fs::remove_file(&file)));
+    note(Hook::Rmdir, is_denied(fs::remove_dir(&directory)));
+    note(Hook::Rename, is_denied(fs::rename(&file, &new)));
+    note(Hook::Chmod, is_denied(fs::set_permissions(&file, fs::Permissions::from_mode(0o600))));
+    note(Hook::Chown, is_denied(std::os::unix::fs::chown(&file, Some(0), None)));
+    note(Hook::Truncate, is_denied(truncate(&file)));
     // The program is refused to a child of this process: the label was handed on.
-    let started = is_denied(Command::new(exe).arg("--version").spawn());
+    let started = is_denied(Command::new(&exe).arg("--version").spawn());
     note(Hook::Exec, started);
     note(Hook::Fork, started);
-    Ok(refused)
+    println!("{}", refused.join(" "));
+    io::stdout().flush()?;
+    io::stdin().read_line(&mut go)?;
+    Ok(Command::new(exe).arg("--version").exec())
 }
 
 fn is_denied<T>(result: io::Result<T>) -> bool {
     result.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+}
+
+/// By the name: a file that is open for writing was judged when it was opened.
+fn truncate(path: &Path) -> io::Result<()> {
+    let text = std::ffi::CString::new(path.as_os_str().as_bytes())?;
+    // SAFETY: a string that ends in a zero byte.
+    match unsafe { libc_truncate(text.as_ptr(), 0) } {
+        0 => Ok(()),
+        ..0 | 1.. => Err(io::Error::last_os_error()),
+    }
+}
+
+unsafe extern "C" {
+    /// rustix has no call for it.
+    #[link_name = "truncate"]
+    fn libc_truncate(path: *const std::ffi::c_char, length: i64) -> i32;
 }
 
 fn map_executable(file: &fs::File) -> io::Result<()> {

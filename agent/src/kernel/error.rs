@@ -9,6 +9,7 @@ use aya::programs::ProgramError;
 use stockade_abi::hook::Hook;
 
 use super::btf::BtfError;
+use super::relocate::RelocateError;
 
 /// Failure of the BPF side.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +56,21 @@ pub enum KernelError {
     /// A table is none of the three sizes.
     #[error("a policy table of {0} words has none of the sizes the kernel maps take")]
     TableSize(usize),
+    /// Every place for tables of a size is taken.
+    #[error("the kernel's places for policy tables of {words} words are all taken", words = .0.words())]
+    TablesFull(stockade_abi::head::Size),
+    /// A head could not be stored.
+    #[error("cannot flip policy slot {slot}: {source}")]
+    Flip {
+        /// The slot.
+        slot: u32,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The programs cannot be fitted to this kernel.
+    #[error(transparent)]
+    Relocate(#[from] RelocateError),
     /// A slot outside of the map.
     #[error("policy slot {0} does not exist")]
     Slot(u32),

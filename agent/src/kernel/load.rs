@@ -6,14 +6,18 @@ use std::path::{Path, PathBuf};
 use aya::programs::links::FdLink;
 use aya::programs::{Lsm, ProgramError};
 use aya::{Btf, Ebpf, EbpfLoader, VerifierLogLevel};
+use stockade_abi::head::{Head, Size};
 use stockade_abi::hook::Hook;
 use stockade_abi::label::SubjectEntry;
+use stockade_abi::reason::Mode;
 
 use super::error::KernelError;
 use super::events::Events;
 use super::log::ProgramLog;
 use super::maps::{Maps, PINNED};
 use super::pins::Pins;
+use super::relocate::relocate;
+use super::tables::{BLANK, Number, Placed, Tables};
 use super::{Counters, btf, canary, object};
 
 /// How the programs come into force.
@@ -49,10 +53,24 @@ pub struct Removed {
     pub links: usize,
 }
 
+/// A policy about to be put in force.
+#[derive(Clone, Copy, Debug)]
+pub struct Swap<'a> {
+    /// Number of the swap; no two swaps of a node have the same.
+    pub generation: u64,
+    /// The mode to judge under.
+    pub mode: Mode,
+    /// The table, checked.
+    pub words: &'a [u64],
+    /// What tells equal tables: the SHA-256 of the words.
+    pub digest: &'a str,
+}
+
 /// The programs and their maps.
 pub struct Kernel {
     pins: Pins,
     maps: Maps,
+    tables: Tables,
     /// Loaded but not yet attached; `None` once they are in force.
     loaded: Option<Box<Ebpf>>,
     proven: Vec<Hook>,
@@ -74,7 +92,8 @@ impl Kernel {
             (Some(Box::new(load(&pins)?)), start)
         };
         let maps = Maps::open(&pins)?;
-        Ok((Self { pins, maps, loaded, proven: Vec::new(), log: None }, start))
+        let tables = Tables::of(maps.heads()?.into_iter());
+        Ok((Self { pins, maps, tables, loaded, proven: Vec::new(), log: None }, start))
     }
 
     /// Attaches the programs of this build, then drops those of any other. With programs that are in
@@ -104,7 +123,7 @@ impl Kernel {
 
     /// Proves each hook by a canary: `exe` is this program, started once more. Takes well under a second.
     pub fn prove(&mut self, exe: &Path) -> Result<Vec<HookState>, KernelError> {
-        let outcome = canary::run(&mut self.maps, exe)?;
+        let outcome = canary::run(&mut self.maps, exe, self.pins.root())?;
         self.proven = outcome.iter().filter(|(_, refused)| *refused).map(|(hook, _)| *hook).collect();
         Ok(self.hooks())
     }
@@ -121,19 +140,46 @@ impl Kernel {
         Hook::ALL.into_iter().map(state).collect()
     }
 
-    /// Puts a checked table in force in a policy slot, in one step.
-    pub fn set_policy(&mut self, slot: u32, words: &[u64]) -> Result<(), KernelError> {
-        self.maps.set_policy(slot, words)
+    /// Puts a policy in force in a slot: its table first, unless an equal one is there, then its head.
+    pub fn set_policy(&mut self, slot: u32, swap: &Swap<'_>) -> Result<(), KernelError> {
+        let size = Size::of(swap.words.len()).ok_or(KernelError::TableSize(swap.words.len()))?;
+        let number = match self.tables.place(swap.digest, size).ok_or(KernelError::TablesFull(size))? {
+            Placed::There(number) => number,
+            Placed::Fresh(number) => {
+                self.maps.put_table(number, swap.words)?;
+                number
+            }
+        };
+        let head = Head::new(swap.generation, swap.mode, size, number.1);
+        self.maps.flip(slot, head)?;
+        self.tables.flipped(slot, number, swap.digest);
+        Ok(())
     }
 
-    /// Empties a policy slot. Processes that are still labelled with it are denied everything.
-    pub fn clear_policy(&mut self, slot: u32) -> Result<(), KernelError> {
-        self.maps.clear_policy(slot)
+    /// The highest generation that is in any slot; 0 when all are empty.
+    pub fn last_generation(&self) -> Result<u64, KernelError> {
+        Ok(self.maps.heads()?.iter().map(|(_, head)| head.generation()).max().unwrap_or(0))
     }
 
     /// Whether a policy is in force in a slot.
     pub fn has_policy(&self, slot: u32) -> Result<bool, KernelError> {
-        self.maps.has_policy(slot)
+        Ok(!self.maps.head(slot)?.is_empty())
+    }
+
+    /// Removes tables that no policy names any more.
+    pub fn tidy(&mut self) -> Result<(), KernelError> {
+        let retired: Vec<Number> = self.tables.retired().collect();
+        if retired.is_empty() {
+            return Ok(());
+        }
+        // A decision that began before the head was flipped may be about to look for the old table. The
+        // kernel waits for it when any table is put in place.
+        self.maps.put_table(BLANK, &[0; stockade_abi::table::SMALL])?;
+        for number in retired {
+            self.maps.drop_table(number)?;
+            self.tables.removed(number);
+        }
+        Ok(())
     }
 
     /// Binds a cgroup: the next program started in it makes its processes a subject.
@@ -194,30 +240,28 @@ impl Kernel {
 fn load(pins: &Pins) -> Result<Ebpf, KernelError> {
     match load_with(pins, VerifierLogLevel::DISABLE) {
         // Once more, for the log: writing it makes loading many times slower.
-        Err(KernelError::Program { .. }) => load_with(pins, VerifierLogLevel::VERBOSE),
+        Err(KernelError::Program { .. }) => load_with(pins, VerifierLogLevel::DEBUG),
         outcome => outcome,
     }
 }
 
 fn load_with(pins: &Pins, log: VerifierLogLevel) -> Result<Ebpf, KernelError> {
     let object = object::bytes().ok_or(KernelError::NoObject)?;
-    let offsets = btf::offsets()?.values();
+    let object = relocate(object, &btf::offsets()?)?;
     let kernel = Btf::from_sys_fs()?;
     make_directory(&pins.maps())?;
     let paths: Vec<(&str, PathBuf)> = PINNED.iter().map(|name| (*name, pins.map(name))).collect();
 
     let mut loader = EbpfLoader::new();
-    loader
-        .btf(Some(&kernel))
-        .allow_unsupported_maps()
-        .verifier_log_level(log)
-        .override_global("OFFSETS", &offsets, true);
+    loader.btf(Some(&kernel)).allow_unsupported_maps().verifier_log_level(log);
     for (name, path) in &paths {
         loader.map_pin_path(name, path.as_path());
     }
-    let mut ebpf = loader.load(object).map_err(|error| KernelError::Load(Box::new(error)))?;
+    let mut ebpf = loader.load(&object).map_err(|error| KernelError::Load(Box::new(error)))?;
     for hook in Hook::ALL {
+        let began = std::time::Instant::now();
         let loaded = program(&mut ebpf, hook)?.load(hook.kernel_name(), &kernel);
+        tracing::debug!(hook = hook.kernel_name(), took = ?began.elapsed(), "the verifier is through");
         loaded.map_err(|source| refused(hook, source))?;
     }
     Ok(ebpf)

@@ -5,23 +5,28 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 
 use aya::Pod;
 use aya::maps::{Array, ArrayOfMaps, HashMap, Map, MapData, MapError, PerCpuArray, RingBuf};
+use stockade_abi::head::{Head, Size};
 use stockade_abi::hook::Hook;
 use stockade_abi::label::{Label, SubjectEntry};
 use stockade_abi::reason::Reason;
-use stockade_abi::{POLICY_SLOTS, table};
+use stockade_abi::{POLICY_SLOTS, RENAMES_SLOT, table};
 
 use super::error::KernelError;
 use super::pins::Pins;
+use super::tables::Number;
+use super::words::Words;
 
 /// Names of the pinned maps. The others belong to one build of the programs and go with it.
-pub(super) const PINNED: [&str; 10] =
-    [LABELS, SUBJECTS, SMALL, MEDIUM, LARGE, EVENTS, SEEN, REASONS, LOST, CANARY];
+pub(super) const PINNED: [&str; 12] =
+    [LABELS, INODES, SUBJECTS, HEADS, SMALL, MEDIUM, LARGE, EVENTS, SEEN, REASONS, LOST, CANARY];
 
 const LABELS: &str = "LABELS";
 const SUBJECTS: &str = "SUBJECTS";
-const SMALL: &str = "POLICIES_S";
-const MEDIUM: &str = "POLICIES_M";
-const LARGE: &str = "POLICIES_L";
+const INODES: &str = "INODES";
+const HEADS: &str = "HEADS";
+const SMALL: &str = "TABLES_S";
+const MEDIUM: &str = "TABLES_M";
+const LARGE: &str = "TABLES_L";
 const EVENTS: &str = "EVENTS";
 const SEEN: &str = "SEEN";
 const REASONS: &str = "REASONS";
@@ -41,12 +46,15 @@ unsafe impl Pod for Shared<Label> {}
 // SAFETY: as above.
 unsafe impl Pod for Shared<SubjectEntry> {}
 
-type Policies<const WORDS: usize> = ArrayOfMaps<MapData, Array<MapData, [u64; WORDS]>>;
+type TablesOf<const WORDS: usize> = ArrayOfMaps<MapData, Array<MapData, [u64; WORDS]>>;
 
 /// Open handles.
 pub(super) struct Maps {
     labels: HashMap<MapData, i32, Shared<Label>>,
     subjects: HashMap<MapData, u64, Shared<SubjectEntry>>,
+    heads: Array<MapData, [u64; POLICY_SLOTS as usize]>,
+    /// The same once more, to be stored to.
+    head_words: MapData,
     small: Sized<{ table::SMALL }>,
     medium: Sized<{ table::MEDIUM }>,
     large: Sized<{ table::LARGE }>,
@@ -63,6 +71,8 @@ impl Maps {
             // Task storage takes a pidfd as key where a hash takes its own; the calls are the same.
             labels: HashMap::try_from(Map::HashMap(open(LABELS)?)).map_err(KernelError::map(LABELS))?,
             subjects: HashMap::try_from(Map::HashMap(open(SUBJECTS)?)).map_err(KernelError::map(SUBJECTS))?,
+            heads: Array::try_from(Map::Array(open(HEADS)?)).map_err(KernelError::map(HEADS))?,
+            head_words: open(HEADS)?,
             small: Sized::open(pins, SMALL)?,
             medium: Sized::open(pins, MEDIUM)?,
             large: Sized::open(pins, LARGE)?,
@@ -107,36 +117,55 @@ impl Maps {
         entries.collect::<Result<_, _>>().map_err(KernelError::map(SUBJECTS))
     }
 
-    /// Puts `words` in force in `slot`. The new table is complete before the slot names it, and the slot
-    /// is never empty in between: a table of another size goes only when the new one is in place, and the
-    /// kernel waits for running programs before the call that put it there returns.
-    pub(super) fn set_policy(&mut self, slot: u32, words: &[u64]) -> Result<(), KernelError> {
+    fn head_words_now(&self) -> Result<[u64; POLICY_SLOTS as usize], KernelError> {
+        self.heads.get(&0, 0).map_err(KernelError::map(HEADS))
+    }
+
+    /// The head in a slot.
+    pub(super) fn head(&self, slot: u32) -> Result<Head, KernelError> {
         check_slot(slot)?;
-        if self.small.set(slot, words)? {
-            self.medium.clear(slot)?;
-            self.large.clear(slot)
-        } else if self.medium.set(slot, words)? {
-            self.small.clear(slot)?;
-            self.large.clear(slot)
-        } else if self.large.set(slot, words)? {
-            self.small.clear(slot)?;
-            self.medium.clear(slot)
-        } else {
-            Err(KernelError::TableSize(words.len()))
+        Ok(Head::from_word(self.head_words_now()?[slot as usize]))
+    }
+
+    /// Every slot in use, with its head.
+    pub(super) fn heads(&self) -> Result<Vec<(u32, Head)>, KernelError> {
+        let words = self.head_words_now()?;
+        let heads = (0..).zip(words).map(|(slot, word)| (slot, Head::from_word(word)));
+        Ok(heads.filter(|(slot, head)| *slot != RENAMES_SLOT && !head.is_empty()).collect())
+    }
+
+    /// Puts a head into a slot, or empties it, in one store: programs see the old or the new one, whole.
+    pub(super) fn flip(&mut self, slot: u32, head: Head) -> Result<(), KernelError> {
+        check_slot(slot)?;
+        let words = Words::map(&self.head_words, POLICY_SLOTS as usize)
+            .map_err(|source| KernelError::Flip { slot, source })?;
+        words.store(slot as usize, head.word());
+        Ok(())
+    }
+
+    /// Puts a table in place. When this returns, no program that was running when it was called is
+    /// running still: the kernel waits for them.
+    pub(super) fn put_table(&mut self, number: Number, words: &[u64]) -> Result<(), KernelError> {
+        let put = match number.0 {
+            Size::Small => self.small.set(number.1, words)?,
+            Size::Medium => self.medium.set(number.1, words)?,
+            Size::Large => self.large.set(number.1, words)?,
+        };
+        if put { Ok(()) } else { Err(KernelError::TableSize(words.len())) }
+    }
+
+    /// Removes a table.
+    pub(super) fn drop_table(&mut self, number: Number) -> Result<(), KernelError> {
+        match number.0 {
+            Size::Small => self.small.clear(number.1),
+            Size::Medium => self.medium.clear(number.1),
+            Size::Large => self.large.clear(number.1),
         }
     }
 
-    pub(super) fn clear_policy(&mut self, slot: u32) -> Result<(), KernelError> {
-        check_slot(slot)?;
-        self.small.clear(slot)?;
-        self.medium.clear(slot)?;
-        self.large.clear(slot)
-    }
-
-    /// Whether a table is in force in `slot`.
-    pub(super) fn has_policy(&self, slot: u32) -> Result<bool, KernelError> {
-        check_slot(slot)?;
-        Ok(self.small.has(slot)? || self.medium.has(slot)? || self.large.has(slot)?)
+    /// Renames of directories that the programs have noticed.
+    pub(super) fn renames(&self) -> Result<u64, KernelError> {
+        Ok(self.head_words_now()?[RENAMES_SLOT as usize])
     }
 
     /// Forgets what learning has reported, so that it is reported again.
@@ -199,12 +228,11 @@ fn sum<T: Borrow<MapData>>(counters: &PerCpuArray<T, u64>, index: u32) -> Result
     Ok(counters.get(&index, 0)?.iter().sum())
 }
 
-/// The policies of one table size.
+/// The tables of one size.
 struct Sized<const WORDS: usize> {
     name: &'static str,
-    tables: Policies<WORDS>,
-    /// The same map as a plain one: the loader has no call to empty an entry of a map of maps, nor to
-    /// ask for one without opening it.
+    tables: TablesOf<WORDS>,
+    /// The same map as a plain one: the loader has no call to empty an entry of a map of maps.
     entries: HashMap<MapData, u32, u32>,
 }
 
@@ -213,30 +241,22 @@ impl<const WORDS: usize> Sized<WORDS> {
         let open = || MapData::from_pin(pins.map(name)).map_err(KernelError::map(name));
         Ok(Self {
             name,
-            tables: Policies::try_from(Map::ArrayOfMaps(open()?)).map_err(KernelError::map(name))?,
+            tables: TablesOf::try_from(Map::ArrayOfMaps(open()?)).map_err(KernelError::map(name))?,
             entries: HashMap::try_from(Map::HashMap(open()?)).map_err(KernelError::map(name))?,
         })
     }
 
     /// False when `words` is not of this size.
-    fn set(&mut self, slot: u32, words: &[u64]) -> Result<bool, KernelError> {
+    fn set(&mut self, number: u32, words: &[u64]) -> Result<bool, KernelError> {
         let Some(words) = words.as_array::<WORDS>() else { return Ok(false) };
         let mut table = Array::create(1, 0).map_err(KernelError::map(self.name))?;
         table.set(0, words, 0).map_err(KernelError::map(self.name))?;
-        self.tables.set(slot, &table, 0).map_err(KernelError::map(self.name))?;
+        self.tables.set(number, &table, 0).map_err(KernelError::map(self.name))?;
         Ok(true)
     }
 
-    fn has(&self, slot: u32) -> Result<bool, KernelError> {
-        match self.entries.get(&slot, 0) {
-            Ok(_id) => Ok(true),
-            Err(error) if is_absent(&error) => Ok(false),
-            Err(error) => Err(KernelError::map(self.name)(error)),
-        }
-    }
-
-    fn clear(&mut self, slot: u32) -> Result<(), KernelError> {
-        match self.entries.remove(&slot) {
+    fn clear(&mut self, number: u32) -> Result<(), KernelError> {
+        match self.entries.remove(&number) {
             Err(error) if !is_absent(&error) => Err(KernelError::map(self.name)(error)),
             Ok(()) | Err(_) => Ok(()),
         }

@@ -10,11 +10,14 @@ mod maps;
 mod object;
 mod pins;
 pub mod probe;
+mod relocate;
+mod tables;
+mod words;
 
 pub use canary::canary_main;
 pub use error::KernelError;
 pub use events::Events;
-pub use load::{HookState, Kernel, Removed, Start};
+pub use load::{HookState, Kernel, Removed, Start, Swap};
 pub use log::ProgramLog;
 pub use object::build_id;
 

@@ -29,6 +29,10 @@ impl Pins {
         Self { root: root.to_owned() }
     }
 
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
     fn abi(&self) -> PathBuf {
         self.root.join(format!("abi-{ABI_VERSION}"))
     }

@@ -2,19 +2,23 @@
 
 use std::fmt::Write as _;
 
-use stockade_abi::reason::Mode;
+use stockade_abi::access;
+use stockade_abi::reason::{Mode, Operation, Verdict};
 
 use super::Seen;
 use super::generalise::{Refused, Rules, generalise};
 use super::store::BaselineStatus;
 use crate::clock;
+use crate::compile::{Object, compile};
 use crate::profile::{self, FileRule, PeerRule, Profile};
 
 /// A profile, ready to be printed.
 #[derive(Clone, Debug)]
 pub struct Export {
-    /// The YAML document with its header.
+    /// The YAML document with its header. What the profile includes is named there, not written out.
     pub yaml: String,
+    /// The profile, with the rules that it includes.
+    pub profile: Profile,
     /// What no rule can name.
     pub refused: Vec<Refused>,
 }
@@ -27,27 +31,49 @@ pub fn export(
     seen: &[Seen],
     baseline: Option<&BaselineStatus>,
 ) -> Export {
-    let rules = generalise(seen);
+    let unknown = without_included(current, seen);
+    let rules = generalise(&unknown);
     let refused = rules.refused.clone();
     let profile = join(name, mode, current, rules);
     let header = header(name, seen.len(), baseline, &refused);
-    Export { yaml: format!("{header}{}", profile.to_yaml()), refused }
+    Export { yaml: format!("{header}{}", profile.to_yaml()), profile, refused }
+}
+
+/// What was seen, but for what the rule sets that the profile includes allow already.
+fn without_included(current: Option<&Profile>, seen: &[Seen]) -> Vec<Seen> {
+    let included = current.filter(|current| !current.origins.is_empty()).map(Profile::included);
+    // Without a table, each is listed: too much rather than too little.
+    let policy = included.and_then(|included| compile(&included, Mode::Enforce).ok());
+    let allowed = |one: &Seen| {
+        let Some(policy) = &policy else { return false };
+        let (object, access) = match one.operation {
+            Operation::File => (Object::Path(&one.object), one.access & profile::FILE_ACCESS),
+            Operation::Exec => (Object::Path(&one.object), access::EXEC),
+            Operation::Connect => (Object::Peer(&one.object), access::CONNECT),
+            Operation::Fork => return false,
+        };
+        policy.decide(&object, access, false).verdict == Verdict::Allowed
+    };
+    seen.iter().filter(|one| !allowed(one)).cloned().collect()
 }
 
 fn join(name: &str, mode: Mode, current: Option<&Profile>, rules: Rules) -> Profile {
     let mut profile = current.cloned().unwrap_or_else(|| Profile::new(name, mode));
     profile.mode = mode;
-    for rule in rules.exec {
-        if !profile.exec.iter().any(|known| known.path == rule.path) {
-            profile.exec.push(rule);
+    // What came out of a rule set is not this profile's to change.
+    profile.change_own(|own| {
+        for rule in rules.exec {
+            if !own.exec.iter().any(|known| known.path == rule.path) {
+                own.exec.push(rule);
+            }
         }
-    }
-    for rule in rules.files {
-        add_file(&mut profile.files, rule);
-    }
-    for rule in rules.peers {
-        add_peer(&mut profile.peers, rule);
-    }
+        for rule in rules.files {
+            add_file(&mut own.files, rule);
+        }
+        for rule in rules.peers {
+            add_peer(&mut own.peers, rule);
+        }
+    });
     profile
 }
 
@@ -143,6 +169,25 @@ mod tests {
                 r"# left out: /x\n\xff: the name is not UTF-8",
             ]
         );
+    }
+
+    #[test]
+    fn what_rule_sets_allow_is_not_repeated() {
+        let text = "apiVersion: stockade.dev/v1alpha1\nkind: Profile\nmetadata: { name: web }\nspec:\n  mode: learn\n  \
+                    include: [shell, own]\n---\napiVersion: stockade.dev/v1alpha1\nkind: RuleSet\n\
+                    metadata: { name: own }\nspec:\n  files:\n    - { path: /own, access: [write] }\n";
+        let current = profile::parse("p.yaml", text).unwrap().profile;
+        let exec = |path: &[u8]| Seen { operation: Operation::Exec, ..file(path) };
+        let seen =
+            [file(b"/etc/passwd"), file(b"/etc/shadow"), exec(b"/bin/sh"), exec(b"/bin/x"), file(b"/own")];
+        let export = export("web", Mode::Enforce, Some(&current), &seen, None);
+        assert!(export.yaml.contains("\n  include: [shell, own]\n"), "{}", export.yaml);
+        assert!(!export.yaml.contains("/etc/passwd") && !export.yaml.contains("/bin/sh"), "{}", export.yaml);
+        let parsed = profile::parse("export", &export.profile.standalone(&export.yaml)).unwrap().profile;
+        assert_eq!(parsed, export.profile);
+        assert_eq!(parsed.exec[0].path, "/bin/x");
+        // The rule of the set stays what it is; what was seen beyond it is the profile's own.
+        assert_eq!(parsed.files[..2], [FileRule::new("/etc/shadow", READ), FileRule::new("/own", READ)]);
     }
 
     #[test]

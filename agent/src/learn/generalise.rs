@@ -141,7 +141,7 @@ impl Granted {
         let mut profile = Profile::new("proposed", Mode::Enforce);
         profile.files = rules.iter().map(|(path, access)| FileRule::new(path, *access)).collect();
         // Without a table nothing counts as covered, and every path gets a rule of its own.
-        Self(compile(&profile, Mode::Enforce, 0).ok())
+        Self(compile(&profile, Mode::Enforce).ok())
     }
 
     fn covers(&self, path: &[u8], access: AccessSet) -> bool {

@@ -122,7 +122,7 @@ fn postgresql_survives_new_tables() {
     let rules = generalise(&seen);
     let mut profile = Profile::new("pg", Mode::Enforce);
     profile.files = rules.files;
-    let policy = compile(&profile, Mode::Enforce, 1).unwrap();
+    let policy = compile(&profile, Mode::Enforce).unwrap();
     let allowed = |name: &str, access| {
         let path = format!("{root}/{name}");
         policy.decide(&Object::Path(path.as_bytes()), access, false).reason == Reason::Rule

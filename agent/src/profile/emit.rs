@@ -5,53 +5,30 @@ use std::fmt::Write as _;
 
 use stockade_abi::access;
 
-use super::{API_VERSION, FileRule, KIND, PortRange, Profile, Protocol};
+use super::{API_VERSION, FileRule, Kind, Match, PeerRule, PortRange, Profile, Protocol};
 
-pub(super) fn profile(profile: &Profile) -> String {
+/// The document of `profile`, in which no rule is one of a rule set that it includes.
+pub(super) fn document(profile: &Profile, kind: Kind) -> String {
     let mut out = Out(String::new());
     out.line(0, &format!("apiVersion: {API_VERSION}"));
-    out.line(0, &format!("kind: {KIND}"));
+    out.line(0, &format!("kind: {}", kind.word()));
     out.line(0, "metadata:");
     out.line(1, &format!("name: {}", scalar(&profile.name)));
     out.map(1, "labels", &profile.labels);
     out.map(1, "annotations", &profile.annotations);
+    let start = out.0.len();
     out.line(0, "spec:");
-    out.line(1, &format!("mode: {}", profile.mode.word()));
-    let matches = &profile.matches;
-    if *matches != super::Match::default() {
-        out.line(1, "match:");
-        out.list(2, "images", &matches.images);
-        out.map(2, "labels", &matches.labels);
-        out.list(2, "containers", &matches.containers);
+    let empty = out.0.len();
+    match kind {
+        Kind::Profile => out.line(1, &format!("mode: {}", profile.mode.word())),
+        Kind::RuleSet => {}
     }
-    out.head(1, "exec", profile.exec.is_empty());
-    for rule in &profile.exec {
-        out.line(2, &format!("- path: {}", scalar(&rule.path)));
-        out.flow(3, "sha256", &rule.sha256);
-        match &rule.args {
-            Some(args) if args.is_empty() => out.line(3, "args: []"),
-            Some(args) => out.flow(3, "args", args),
-            None => {}
-        }
-        out.flow(3, "parents", &rule.parents);
-    }
-    out.files(1, &profile.files);
-    out.head(1, "peers", profile.peers.is_empty());
-    for rule in &profile.peers {
-        out.line(2, &format!("- to: {}", scalar(&rule.to.to_string())));
-        out.ports(3, &rule.ports, "");
-        out.protocol(3, rule.protocol);
-    }
-    out.head(1, "listen", profile.listen.is_empty());
-    for rule in &profile.listen {
-        out.ports(2, &rule.ports, "- ");
-        out.protocol(3, rule.protocol);
-    }
-    out.flow(1, "capabilities", &profile.capabilities);
-    if !profile.sessions.is_empty() {
-        out.line(1, "sessions:");
-        out.list(2, "exec", &profile.sessions.exec);
-        out.files(2, &profile.sessions.files);
+    out.matches(&profile.matches);
+    out.rules(profile);
+    if out.0.len() == empty {
+        // A rule set without rules: a mapping without entries must be written as one.
+        out.0.truncate(start);
+        out.line(0, "spec: {}");
     }
     out.0
 }
@@ -59,6 +36,49 @@ pub(super) fn profile(profile: &Profile) -> String {
 struct Out(String);
 
 impl Out {
+    fn matches(&mut self, matches: &Match) {
+        if *matches != Match::default() {
+            self.line(1, "match:");
+            self.list(2, "images", &matches.images);
+            self.map(2, "labels", &matches.labels);
+            self.list(2, "containers", &matches.containers);
+        }
+    }
+
+    fn rules(&mut self, profile: &Profile) {
+        self.flow(1, "include", &profile.include);
+        self.head(1, "exec", profile.exec.is_empty());
+        for rule in &profile.exec {
+            self.line(2, &format!("- path: {}", scalar(&rule.path)));
+            self.flow(3, "sha256", &rule.sha256);
+            match &rule.args {
+                Some(args) if args.is_empty() => self.line(3, "args: []"),
+                Some(args) => self.flow(3, "args", args),
+                None => {}
+            }
+            self.flow(3, "parents", &rule.parents);
+        }
+        self.files(1, &profile.files);
+        self.peers(1, &profile.peers);
+        self.head(1, "listen", profile.listen.is_empty());
+        for rule in &profile.listen {
+            self.ports(2, &rule.ports, "- ");
+            self.protocol(3, rule.protocol);
+        }
+        self.flow(1, "capabilities", &profile.capabilities);
+        if !profile.deny.is_empty() {
+            self.line(1, "deny:");
+            self.list(2, "exec", &profile.deny.exec);
+            self.files(2, &profile.deny.files);
+            self.peers(2, &profile.deny.peers);
+        }
+        if !profile.sessions.is_empty() {
+            self.line(1, "sessions:");
+            self.list(2, "exec", &profile.sessions.exec);
+            self.files(2, &profile.sessions.files);
+        }
+    }
+
     fn line(&mut self, depth: usize, text: &str) {
         // Writing to a string cannot fail.
         let _ = writeln!(self.0, "{:width$}{text}", "", width = depth * 2);
@@ -99,6 +119,15 @@ impl Out {
             self.line(depth.saturating_add(1), &format!("- path: {}", scalar(&rule.path)));
             let words: Vec<&str> = access::words(rule.access).collect();
             self.line(depth.saturating_add(2), &format!("access: [{}]", words.join(", ")));
+        }
+    }
+
+    fn peers(&mut self, depth: usize, rules: &[PeerRule]) {
+        self.head(depth, "peers", rules.is_empty());
+        for rule in rules {
+            self.line(depth.saturating_add(1), &format!("- to: {}", scalar(&rule.to.to_string())));
+            self.ports(depth.saturating_add(2), &rule.ports, "");
+            self.protocol(depth.saturating_add(2), rule.protocol);
         }
     }
 

@@ -1,12 +1,27 @@
 //! Profiles: the YAML document a person reads and edits, its checks, and its canonical form.
 
 mod emit;
+mod fields;
+mod include;
+#[cfg(test)]
+mod include_tests;
+mod json_schema;
+mod library;
+#[cfg(test)]
+mod library_tests;
 mod lint;
+mod list;
+mod origin;
+mod parse;
 mod problem;
 mod reader;
 mod rule;
+mod rules;
 mod scalar;
 mod schema;
+#[cfg(test)]
+mod schema_tests;
+mod shelf;
 #[cfg(test)]
 mod tests;
 mod yaml;
@@ -15,17 +30,46 @@ use std::collections::BTreeMap;
 
 use stockade_abi::reason::Mode;
 
+pub use json_schema::json_schema;
+pub use list::List;
+pub use origin::Included;
+pub use parse::{Parsed, parse, parse_any, parse_bytes, parse_target, parse_with};
 pub use problem::{Finding, Place, Problem, ProfileError};
 pub use rule::{
-    ExecRule, FILE_ACCESS, FileRule, ListenRule, PeerRule, PeerTarget, PortRange, Protocol, Sessions,
+    Deny, ExecRule, FILE_ACCESS, FileRule, ListenRule, PeerRule, PeerTarget, PortRange, Protocol, Sessions,
 };
+pub use shelf::{FILE_MAX, INCLUDE, SetFile, Shelf, is_set, read_file};
 
 /// The only `apiVersion` there is.
 pub const API_VERSION: &str = "stockade.dev/v1alpha1";
-/// The only `kind` there is.
+/// The `kind` of a profile.
 pub const KIND: &str = "Profile";
+/// The `kind` of a rule set.
+pub const SET_KIND: &str = "RuleSet";
 
-/// A profile, checked.
+/// What a document is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A profile.
+    Profile,
+    /// Rules that profiles include by name.
+    RuleSet,
+}
+
+impl Kind {
+    /// Each of them.
+    pub const ALL: [Self; 2] = [Self::Profile, Self::RuleSet];
+
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Profile => KIND,
+            Self::RuleSet => SET_KIND,
+        }
+    }
+}
+
+/// A profile, checked, and with the rules of the rule sets it includes behind its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
     /// `metadata.name`.
@@ -38,6 +82,8 @@ pub struct Profile {
     pub mode: Mode,
     /// Which containers it is for.
     pub matches: Match,
+    /// The rule sets that it includes, by name. Their rules are in the lists below.
+    pub include: Vec<String>,
     /// Programs that may be started.
     pub exec: Vec<ExecRule>,
     /// Files that may be used.
@@ -48,8 +94,12 @@ pub struct Profile {
     pub listen: Vec<ListenRule>,
     /// Capabilities that may be used, lower case, without `cap_`.
     pub capabilities: Vec<String>,
+    /// What is denied whatever else is granted.
+    pub deny: Deny,
     /// What sessions may do beyond all that.
     pub sessions: Sessions,
+    /// Which of the rules came out of rule sets, with those that they include themselves.
+    pub origins: Vec<Included>,
 }
 
 /// Which containers a profile is for: those that fulfil any of these.
@@ -63,121 +113,6 @@ pub struct Match {
     pub containers: Vec<String>,
 }
 
-/// A profile and what is questionable about it.
-#[derive(Clone, Debug)]
-pub struct Parsed {
-    /// The profile.
-    pub profile: Profile,
-    /// Warnings, in the order of the text.
-    pub findings: Vec<Finding>,
-}
-
-/// Reads the one profile in `text`; `source` names it in messages.
-pub fn parse(source: &str, text: &str) -> Result<Parsed, ProfileError> {
-    let fail = |problems| ProfileError::new(source, text, problems);
-    let root = yaml::tree(text).map_err(|error| fail(vec![no_tree(text, error)]))?;
-    let mut reader = reader::Reader::default();
-    let profile = schema::profile(&mut reader, &root);
-    let problems = placed(text, reader.problems);
-    match profile {
-        Some(profile) if problems.is_empty() => {
-            let remarks = lint::lint(&profile);
-            let remarks =
-                remarks.into_iter().map(|(parts, problem)| (steps(&root, &parts), problem)).collect();
-            let findings = Finding::all(source, text, placed(text, remarks));
-            Ok(Parsed { profile, findings })
-        }
-        Some(_) | None => Err(fail(problems)),
-    }
-}
-
-/// The same for bytes that may not be UTF-8.
-pub fn parse_bytes(source: &str, bytes: &[u8]) -> Result<Parsed, ProfileError> {
-    let error = match str::from_utf8(bytes) {
-        Ok(text) => return parse(source, text),
-        Err(error) => error,
-    };
-    let good = bytes.split_at(error.valid_up_to()).0;
-    let text = String::from_utf8_lossy(bytes);
-    let line = good.iter().filter(|byte| **byte == b'\n').count().saturating_add(1);
-    let row = good.rsplit(|byte| *byte == b'\n').next().unwrap_or(b"");
-    let column = String::from_utf8_lossy(row).chars().count().saturating_add(1);
-    let mut problem = Problem::new("the file is not UTF-8 text")
-        .help("write other bytes of a path as `\\xHH`, for example `/data/caf\\xe9`");
-    problem.place = Some(Place { len: 1, ..Place::at(&text, line, column) });
-    Err(ProfileError::new(source, &text, vec![problem]))
-}
-
-/// Reads what a peer rule's `to` can say, for rules that are not read from a file.
-pub fn parse_target(text: &str) -> Result<PeerTarget, String> {
-    scalar::target(text).map_err(|problem| match problem.help {
-        Some(help) => format!("{}; {help}", problem.message),
-        None => problem.message,
-    })
-}
-
-fn no_tree(text: &str, error: yaml::TreeError) -> Problem {
-    let at = |line, column| Some(Place::at(text, line, column));
-    let mut problem;
-    match error {
-        yaml::TreeError::Empty => {
-            problem = Problem::new("the file holds no profile: it is empty, or holds only comments")
-                .help(format!("a profile begins with `apiVersion: {API_VERSION}` and `kind: {KIND}`"));
-            problem.place = (!text.trim().is_empty()).then(|| Place::at(text, 1, 1));
-        }
-        yaml::TreeError::Several(line) => {
-            problem = Problem::new("the file holds more than one document")
-                .help("write each profile into a file of its own");
-            problem.place = at(line, 1);
-        }
-        yaml::TreeError::Syntax { message, line, column } => {
-            problem = Problem::new(format!("this is not YAML: {message}"));
-            problem.place = at(line, column);
-        }
-    }
-    problem
-}
-
-/// Problems whose place is worked out; each takes another look at the text.
-const PLACED: usize = 100;
-
-fn placed(text: &str, found: Vec<(Vec<yaml::Step>, Problem)>) -> Vec<Problem> {
-    let mut problems: Vec<Problem> = found
-        .into_iter()
-        .enumerate()
-        .map(|(index, (steps, mut problem))| {
-            let at = (index < PLACED).then(|| yaml::locate(text, &steps)).flatten();
-            problem.place = at.map(|(line, column)| Place::at(text, line, column));
-            problem
-        })
-        .collect();
-    problems.sort_by_key(|problem| (problem.place.is_none(), problem.place));
-    problems
-}
-
-/// The way to a part of `spec`; as far as it exists.
-fn steps(root: &yaml::Node, parts: &[lint::Part]) -> Vec<yaml::Step> {
-    let mut node = root;
-    let mut steps = Vec::new();
-    for part in std::iter::once(&lint::Part::Name("spec")).chain(parts) {
-        let next = match (part, node) {
-            (lint::Part::Name(name), yaml::Node::Map(entries)) => entries
-                .iter()
-                .enumerate()
-                .find(|(_, (key, _))| matches!(key, yaml::Node::Text(key) if key == name))
-                .map(|(index, (_, value))| (yaml::Step::Value(index), value)),
-            (lint::Part::Item(index), yaml::Node::List(items)) => {
-                items.get(*index).map(|item| (yaml::Step::Item(*index), item))
-            }
-            (lint::Part::Name(_) | lint::Part::Item(_), _) => None,
-        };
-        let Some((step, below)) = next else { break };
-        steps.push(step);
-        node = below;
-    }
-    steps
-}
-
 impl Profile {
     /// A profile without rules.
     pub fn new(name: impl Into<String>, mode: Mode) -> Self {
@@ -187,17 +122,32 @@ impl Profile {
             annotations: BTreeMap::new(),
             mode,
             matches: Match::default(),
+            include: Vec::new(),
             exec: Vec::new(),
             files: Vec::new(),
             peers: Vec::new(),
             listen: Vec::new(),
             capabilities: Vec::new(),
+            deny: Deny::default(),
             sessions: Sessions::default(),
+            origins: Vec::new(),
         }
     }
 
-    /// The profile as YAML, always in the same order and layout.
+    /// The profile as YAML, always in the same order and layout. What it includes is named there, not
+    /// written out.
     pub fn to_yaml(&self) -> String {
-        emit::profile(self)
+        emit::document(&self.own(), Kind::Profile)
+    }
+
+    /// Text that means the same without any other file: `text`, which this profile was read from, or when
+    /// it includes rule sets, the canonical form with these behind it.
+    pub fn standalone(&self, text: &str) -> String {
+        if self.include.is_empty() { text.to_owned() } else { self.bundle() }
+    }
+
+    fn bundle(&self) -> String {
+        let sets = self.origins.iter().map(|set| emit::document(&self.set(set), Kind::RuleSet));
+        std::iter::once(self.to_yaml()).chain(sets).collect::<Vec<_>>().join("---\n")
     }
 }

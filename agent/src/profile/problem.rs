@@ -129,34 +129,50 @@ impl Diagnostic for Report<'_> {
 /// Why a profile cannot be used. Its `Display` is the complete message.
 #[derive(Clone, Debug)]
 pub struct ProfileError {
-    source: Source,
-    problems: Vec<Problem>,
+    /// The profile's own text first, then those of rule sets that it includes.
+    files: Vec<(Source, Vec<Problem>)>,
 }
 
 impl ProfileError {
     pub(crate) fn new(name: &str, text: &str, problems: Vec<Problem>) -> Self {
-        Self { source: Source::new(name, text), problems }
+        Self { files: vec![(Source::new(name, text), problems)] }
     }
 
-    /// Every problem found, in the order of the text.
-    pub fn problems(&self) -> &[Problem] {
-        &self.problems
+    /// The same with what is wrong elsewhere behind it.
+    #[must_use]
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.files.extend(other.files);
+        self
     }
 
-    /// The file's name as it was given to the parser.
-    pub fn file(&self) -> &str {
-        &self.source.name
+    /// Every problem found, with the name of its file: those of the profile in the order of the text, then
+    /// those of rule sets.
+    pub fn problems(&self) -> impl Iterator<Item = (&str, &Problem)> {
+        self.files
+            .iter()
+            .flat_map(|(source, problems)| problems.iter().map(move |problem| (&*source.name, problem)))
     }
 }
 
 impl fmt::Display for ProfileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for problem in self.problems.iter().take(SHOWN) {
-            self.source.render(problem, Severity::Error, f)?;
+        let all = self
+            .files
+            .iter()
+            .flat_map(|(source, problems)| problems.iter().map(move |problem| (source, problem)));
+        for (source, problem) in all.clone().take(SHOWN) {
+            source.render(problem, Severity::Error, f)?;
         }
-        match self.problems.len().checked_sub(SHOWN) {
-            None | Some(0) => Ok(()),
-            Some(more) => writeln!(f, "… and {more} more in {}", self.source.name),
+        match all.skip(SHOWN).count() {
+            0 => Ok(()),
+            more => {
+                let name = self.files.first().map_or("the profile", |(source, _)| &*source.name);
+                writeln!(
+                    f,
+                    "… and {more} more in {name}{}",
+                    if self.files.len() > 1 { " and what it includes" } else { "" }
+                )
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Walking a document's tree: every mismatch becomes a problem with the steps to where it is.
 
+use super::fields::Object;
 use super::problem::Problem;
 use super::yaml::{Node, Step};
 
@@ -77,8 +78,10 @@ impl Reader {
         entries
     }
 
-    /// The entries of a mapping; keys other than `known` are problems.
-    pub(super) fn fields<'a>(&mut self, at: &At<'a>, what: &str, known: &[&str]) -> Fields<'a> {
+    /// The entries of a mapping; keys that `object` does not have, and needed ones that are missing, are
+    /// problems.
+    pub(super) fn fields<'a>(&mut self, at: &At<'a>, what: &str, object: &Object) -> Fields<'a> {
+        let known: Vec<&str> = object.names().collect();
         let mut entries = self.entries(at, what);
         entries.retain(|(name, value)| {
             let good = known.contains(name);
@@ -87,7 +90,7 @@ impl Reader {
                 if let Some(Step::Value(index)) = key.pop() {
                     key.push(Step::Key(index));
                 }
-                let help = match nearest(name, known) {
+                let help = match nearest(name, &known) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("known here: {}", known.join(", ")),
                 };
@@ -96,17 +99,19 @@ impl Reader {
             }
             good
         });
-        Fields { at: at.clone(), entries }
+        let fields = Fields { at: at.clone(), entries };
+        for field in object.fields.iter().filter(|field| field.needed) {
+            self.need(&fields, what, field.name);
+        }
+        fields
     }
 
-    pub(super) fn required<'a>(&mut self, fields: &Fields<'a>, what: &str, name: &str) -> Option<At<'a>> {
-        let found = fields.get(name).cloned();
-        if found.is_none() && matches!(fields.at.node, Node::Map(_)) {
+    fn need(&mut self, fields: &Fields<'_>, what: &str, name: &str) {
+        if fields.get(name).is_none() && matches!(fields.at.node, Node::Map(_)) {
             // A field left empty is a better place to point at than its mapping.
             let at = fields.entries.iter().find(|(key, _)| *key == name).map_or(&fields.at, |(_, at)| at);
             self.fail(at, Problem::new(format!("{what} has no `{name}`")));
         }
-        found
     }
 
     pub(super) fn items<'a>(&mut self, at: &At<'a>, what: &str) -> Vec<At<'a>> {

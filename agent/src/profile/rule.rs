@@ -164,6 +164,24 @@ pub struct ListenRule {
     pub protocol: Option<Protocol>,
 }
 
+/// What is denied whatever other rules grant, to the container and to sessions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Deny {
+    /// Globs of programs.
+    pub exec: Vec<String>,
+    /// Files. `write` and `append` each deny both: who may do one could do the other's harm.
+    pub files: Vec<FileRule>,
+    /// Peers.
+    pub peers: Vec<PeerRule>,
+}
+
+impl Deny {
+    /// Whether nothing is denied beyond what no rule grants.
+    pub fn is_empty(&self) -> bool {
+        self.exec.is_empty() && self.files.is_empty() && self.peers.is_empty()
+    }
+}
+
 /// What a session may do beyond the container itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sessions {

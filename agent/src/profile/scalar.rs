@@ -111,7 +111,7 @@ pub(super) fn digest(text: &str) -> Result<String, Problem> {
 }
 
 /// Capabilities of Linux 6.12, by their number.
-const CAPABILITIES: [&str; 41] = [
+pub(super) const CAPABILITIES: [&str; 41] = [
     "chown",
     "dac_override",
     "dac_read_search",

@@ -1,80 +1,89 @@
-//! The schema: which fields there are, and what their values may be.
+//! The documents: a profile or a rule set, with its name and its lists of rules.
 
 use std::collections::BTreeMap;
 
-use stockade_abi::access::{self, AccessSet};
 use stockade_abi::reason::Mode;
 
+use super::fields::{self, Object};
 use super::problem::Problem;
-use super::reader::{At, Fields, Reader, nearest};
-use super::scalar;
+use super::reader::{At, Fields, Reader};
+use super::rules::{self, rules};
 use super::yaml::Node;
-use super::{
-    API_VERSION, ExecRule, FILE_ACCESS, FileRule, KIND, ListenRule, Match, PeerRule, PeerTarget, PortRange,
-    Profile, Protocol, Sessions,
-};
-use crate::compile::glob::{self, Kind};
+use super::{API_VERSION, Kind, Match, Profile};
 
 /// Longest name that a DNS subdomain, and so a Kubernetes object, can have.
 const NAME_MAX: usize = 253;
 
-/// Reads the profile; without one there is at least one problem.
-pub(super) fn profile(reader: &mut Reader, root: &Node) -> Option<Profile> {
-    let fields = reader.fields(&At::root(root), "the profile", &["apiVersion", "kind", "metadata", "spec"]);
-    constant(reader, &fields, "kind", KIND);
+/// Reads the document; without one there is at least one problem. A rule set becomes a profile under
+/// `audit` that matches nothing.
+pub(super) fn document(reader: &mut Reader, root: &Node, kind: Kind) -> Option<Profile> {
+    let (what, object, spec_object) = match kind {
+        Kind::Profile => ("the profile", &fields::PROFILE, &fields::SPEC),
+        Kind::RuleSet => ("the rule set", &fields::RULE_SET, &fields::SET_SPEC),
+    };
+    let fields = reader.fields(&At::root(root), what, object);
+    constant(reader, &fields, "kind", kind.word());
     constant(reader, &fields, "apiVersion", API_VERSION);
-    let metadata = reader.required(&fields, "the profile", "metadata");
-    let spec = reader.required(&fields, "the profile", "spec");
-    let named = metadata.and_then(|at| identity(reader, &at));
-    let spec = spec?;
-    let what = "spec";
-    let spec = reader.fields(
-        &spec,
-        what,
-        &["mode", "match", "exec", "files", "peers", "listen", "capabilities", "sessions"],
-    );
-    let mode = reader.required(&spec, what, "mode").and_then(|at| mode(reader, &at));
-    let matches = spec.get("match").map(|at| matching(reader, at)).unwrap_or_default();
-    let exec = rules(reader, &spec, "exec", exec_rule);
-    let files = rules(reader, &spec, "files", file_rule);
-    let peers = rules(reader, &spec, "peers", peer_rule);
-    let listen = rules(reader, &spec, "listen", listen_rule);
-    let capabilities = rules(reader, &spec, "capabilities", capability);
-    let sessions = spec.get("sessions").map(|at| sessions(reader, at)).unwrap_or_default();
+    let named = fields.get("metadata").and_then(|at| identity(reader, at));
+    let rules = fields.get("spec").and_then(|at| spec(reader, at, spec_object, kind));
     let (name, labels, annotations) = named?;
-    Some(Profile {
-        name,
-        labels,
-        annotations,
-        mode: mode?,
+    Some(Profile { name, labels, annotations, ..rules? })
+}
+
+/// What kind of document `root` says it is.
+pub(super) fn kind(root: &Node) -> Option<Kind> {
+    let Node::Text(word) = root.get("kind")? else { return None };
+    Kind::ALL.into_iter().find(|kind| kind.word() == word)
+}
+
+fn spec(reader: &mut Reader, at: &At<'_>, object: &Object, kind: Kind) -> Option<Profile> {
+    let spec = reader.fields(at, "spec", object);
+    let mode = match kind {
+        Kind::Profile => spec.get("mode").and_then(|at| mode(reader, at)),
+        Kind::RuleSet => Some(Mode::Audit),
+    };
+    let matches = spec.get("match").map(|at| matching(reader, at)).unwrap_or_default();
+    let read = Profile {
         matches,
-        exec,
-        files,
-        peers,
-        listen,
-        capabilities,
-        sessions,
-    })
+        include: spec.get("include").map(|at| reader.texts(at, "include")).unwrap_or_default(),
+        exec: rules(reader, &spec, "exec", rules::exec_rule),
+        files: rules(reader, &spec, "files", rules::file_rule),
+        peers: rules(reader, &spec, "peers", rules::peer_rule),
+        listen: rules(reader, &spec, "listen", rules::listen_rule),
+        capabilities: rules(reader, &spec, "capabilities", rules::capability),
+        deny: spec.get("deny").map(|at| rules::deny(reader, at)).unwrap_or_default(),
+        sessions: spec.get("sessions").map(|at| rules::sessions(reader, at)).unwrap_or_default(),
+        ..Profile::new("", Mode::Audit)
+    };
+    Some(Profile { mode: mode?, ..read })
 }
 
 fn constant(reader: &mut Reader, fields: &Fields<'_>, name: &str, wanted: &str) {
-    let Some(at) = reader.required(fields, "the profile", name) else { return };
-    let Some(found) = reader.text(&at, name) else { return };
+    let Some(at) = fields.get(name) else { return };
+    let Some(found) = reader.text(at, name) else { return };
     if found != wanted {
-        let problem = Problem::new(format!("{name} is `{found}`, and only `{wanted}` is known"));
-        reader.fail(&at, problem.help(format!("write {name}: {wanted}")));
+        let problem = Problem::new(format!("{name} is `{found}`, and only `{wanted}` is known here"));
+        reader.fail(
+            at,
+            match Kind::ALL.iter().find(|kind| kind.word() == found) {
+                Some(Kind::RuleSet) => {
+                    problem.help("rule sets stand in the directory `include` beside the profiles")
+                }
+                Some(Kind::Profile) | None => problem.help(format!("write {name}: {wanted}")),
+            },
+        );
     }
 }
 
 type Named = (String, BTreeMap<String, String>, BTreeMap<String, String>);
 
 fn identity(reader: &mut Reader, at: &At<'_>) -> Option<Named> {
-    let fields = reader.fields(at, "metadata", &["name", "labels", "annotations"]);
+    let fields = reader.fields(at, "metadata", &fields::METADATA);
     let labels = fields.get("labels").map(|at| text_map(reader, at, "metadata.labels")).unwrap_or_default();
     let annotations =
         fields.get("annotations").map(|at| text_map(reader, at, "metadata.annotations")).unwrap_or_default();
-    let at = reader.required(&fields, "metadata", "name")?;
-    let name = reader.text(&at, "metadata.name")?;
+    let at = fields.get("name")?;
+    let name = reader.text(at, "metadata.name")?;
     let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.';
     let edge =
         |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
@@ -84,9 +93,9 @@ fn identity(reader: &mut Reader, at: &At<'_>) -> Option<Named> {
         || !edge(bytes.last())
         || !bytes.iter().copied().all(inner)
     {
-        let problem = Problem::new(format!("`{name}` cannot be a profile's name"));
+        let problem = Problem::new(format!("`{name}` cannot be a name"));
         let help = "a name has at most 253 lower-case letters, digits, `-` and `.`, and begins and ends with a letter or digit";
-        reader.fail(&at, problem.help(help));
+        reader.fail(at, problem.help(help));
         return None;
     }
     Some((name, labels, annotations))
@@ -115,7 +124,7 @@ fn mode(reader: &mut Reader, at: &At<'_>) -> Option<Mode> {
 }
 
 fn matching(reader: &mut Reader, at: &At<'_>) -> Match {
-    let fields = reader.fields(at, "spec.match", &["images", "labels", "containers"]);
+    let fields = reader.fields(at, "spec.match", &fields::MATCH);
     let list = |reader: &mut Reader, name: &str| {
         fields.get(name).map(|at| reader.texts(at, &format!("spec.match.{name}"))).unwrap_or_default()
     };
@@ -123,166 +132,5 @@ fn matching(reader: &mut Reader, at: &At<'_>) -> Match {
         images: list(reader, "images"),
         labels: fields.get("labels").map(|at| text_map(reader, at, "spec.match.labels")).unwrap_or_default(),
         containers: list(reader, "containers"),
-    }
-}
-
-fn rules<T>(
-    reader: &mut Reader,
-    fields: &Fields<'_>,
-    name: &str,
-    rule: fn(&mut Reader, &At<'_>, &str) -> Option<T>,
-) -> Vec<T> {
-    let Some(at) = fields.get(name) else { return Vec::new() };
-    let items = reader.items(at, name);
-    items.iter().filter_map(|item| rule(reader, item, &format!("a rule of {name}"))).collect()
-}
-
-fn path(reader: &mut Reader, at: &At<'_>, what: &str) -> Option<String> {
-    let text = reader.text(at, what)?;
-    let checked = glob::parse(&text, Kind::Path).map_err(|error| Problem::new(error.to_string()));
-    reader.keep(at, checked)?;
-    Some(text)
-}
-
-fn exec_rule(reader: &mut Reader, at: &At<'_>, what: &str) -> Option<ExecRule> {
-    if let Node::Text(text) = at.node {
-        let problem = Problem::new("a rule of exec is a mapping with `path`, not plain text");
-        reader.fail(at, problem.help(format!("write `- path: {text}`")));
-        return None;
-    }
-    let fields = reader.fields(at, what, &["path", "sha256", "args", "parents"]);
-    let sha256 = fields.get("sha256").map(|at| reader.items(at, "sha256")).unwrap_or_default();
-    let sha256 = sha256
-        .iter()
-        .filter_map(|at| {
-            let text = reader.text(at, "an entry of sha256")?;
-            reader.keep(at, scalar::digest(&text))
-        })
-        .collect();
-    let args = fields.get("args").map(|at| reader.texts(at, "args"));
-    let parents = fields.get("parents").map(|at| reader.items(at, "parents")).unwrap_or_default();
-    let parents = parents.iter().filter_map(|at| path(reader, at, "an entry of parents")).collect();
-    let at = reader.required(&fields, what, "path")?;
-    Some(ExecRule { path: path(reader, &at, "path")?, sha256, args, parents })
-}
-
-fn file_rule(reader: &mut Reader, at: &At<'_>, what: &str) -> Option<FileRule> {
-    let fields = reader.fields(at, what, &["path", "access"]);
-    let path_at = reader.required(&fields, what, "path");
-    let access_at = reader.required(&fields, what, "access");
-    let path = path_at.and_then(|at| path(reader, &at, "path"));
-    let access = access_at.and_then(|at| access_set(reader, &at));
-    Some(FileRule { path: path?, access: access? })
-}
-
-fn access_set(reader: &mut Reader, at: &At<'_>) -> Option<AccessSet> {
-    let items = reader.items(at, "access");
-    if items.is_empty() && matches!(at.node, Node::List(_)) {
-        let problem = Problem::new("`access` is an empty list, so the rule grants nothing");
-        reader.fail(at, problem.help("name at least one access, or leave the rule out"));
-    }
-    let words: Vec<&str> = access::words(FILE_ACCESS).collect();
-    let mut set = 0;
-    let mut good = !items.is_empty();
-    for item in &items {
-        let Some(word) = reader.text(item, "an access") else {
-            good = false;
-            continue;
-        };
-        match access::from_word(&word).filter(|bit| bit & FILE_ACCESS != 0) {
-            Some(bit) => set |= bit,
-            None => {
-                good = false;
-                let help = match word.as_str() {
-                    "exec" => "what may be started is listed under `exec`, not under `files`".to_owned(),
-                    "connect" => "what may be connected to is listed under `peers`".to_owned(),
-                    other => match nearest(other, &words) {
-                        Some(near) => format!("did you mean `{near}`?"),
-                        None => format!("the accesses are {}", words.join(", ")),
-                    },
-                };
-                reader.fail(item, Problem::new(format!("`{word}` is no access to a file")).help(help));
-            }
-        }
-    }
-    good.then_some(set)
-}
-
-fn ports(reader: &mut Reader, at: &At<'_>) -> Vec<PortRange> {
-    let items = reader.items(at, "ports");
-    if items.is_empty() && matches!(at.node, Node::List(_)) {
-        let problem = Problem::new("`ports` is an empty list");
-        reader.fail(at, problem.help("leave `ports` out to mean every port"));
-    }
-    items
-        .iter()
-        .filter_map(|item| {
-            let text = match item.node {
-                Node::Int(number) => number.to_string(),
-                Node::Number(number) => number.clone(),
-                Node::Null | Node::Bool(_) | Node::Text(_) | Node::List(_) | Node::Map(_) => {
-                    reader.text(item, "a port")?
-                }
-            };
-            reader.keep(item, scalar::ports(&text))
-        })
-        .collect()
-}
-
-fn protocol(reader: &mut Reader, at: &At<'_>) -> Option<Protocol> {
-    let word = reader.text(at, "protocol")?;
-    let known = Protocol::from_word(&word);
-    if known.is_none() {
-        let problem = Problem::new(format!("`{word}` is no protocol"));
-        reader.fail(at, problem.help("the protocols are tcp and udp; leave the field out to mean both"));
-    }
-    known
-}
-
-fn peer_rule(reader: &mut Reader, at: &At<'_>, what: &str) -> Option<PeerRule> {
-    let fields = reader.fields(at, what, &["to", "ports", "protocol"]);
-    let ports = fields.get("ports").map(|at| ports(reader, at)).unwrap_or_default();
-    let protocol = fields.get("protocol").and_then(|at| protocol(reader, at));
-    let at = reader.required(&fields, what, "to")?;
-    let text = reader.text(&at, "to")?;
-    let to = reader.keep(&at, scalar::target(&text))?;
-    match &to {
-        PeerTarget::Net(_) => {}
-        PeerTarget::Unix(_) | PeerTarget::Abstract(_) => {
-            for name in ["ports", "protocol"] {
-                if let Some(at) = fields.get(name) {
-                    reader
-                        .fail(at, Problem::new(format!("a unix socket has no {name}")).help("leave it out"));
-                }
-            }
-        }
-    }
-    Some(PeerRule { to, ports, protocol })
-}
-
-fn listen_rule(reader: &mut Reader, at: &At<'_>, what: &str) -> Option<ListenRule> {
-    let fields = reader.fields(at, what, &["ports", "protocol"]);
-    let protocol = fields.get("protocol").and_then(|at| protocol(reader, at));
-    let at = reader.required(&fields, what, "ports")?;
-    Some(ListenRule { ports: ports(reader, &at), protocol })
-}
-
-fn capability(reader: &mut Reader, at: &At<'_>, what: &str) -> Option<String> {
-    let text = reader.text(at, what)?;
-    reader.keep(at, scalar::capability(&text))
-}
-
-fn sessions(reader: &mut Reader, at: &At<'_>) -> Sessions {
-    let fields = reader.fields(at, "sessions", &["exec", "files"]);
-    Sessions {
-        exec: rules(reader, &fields, "exec", |reader, at, _| {
-            if matches!(at.node, Node::Map(_)) {
-                let problem = Problem::new("an entry of sessions.exec is a plain path, not a mapping");
-                reader.fail(at, problem.help("write `- /bin/sh`"));
-                return None;
-            }
-            path(reader, at, "an entry of sessions.exec")
-        }),
-        files: rules(reader, &fields, "files", file_rule),
     }
 }

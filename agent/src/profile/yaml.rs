@@ -1,4 +1,4 @@
-//! YAML text as a tree, and where in the text a part of the tree stands. The only module that knows
+//! YAML text as trees, and where in the text a part of the tree stands. The only module that knows
 //! the YAML library.
 //!
 //! Values carry no positions. A part's position is found by reading the text once more with a visitor
@@ -39,16 +39,30 @@ pub(super) enum Step {
 pub(super) enum TreeError {
     /// The text holds no document.
     Empty,
-    /// The text holds several; the second begins at this line.
-    Several(usize),
     /// It is not YAML. Line and column from 1.
     Syntax { message: String, line: usize, column: usize },
 }
 
-/// Reads the one document in `text`.
-pub(super) fn tree(text: &str) -> Result<Node, TreeError> {
-    let mut documents = serde_yaml::Deserializer::from_str(text);
-    let first = documents.next().ok_or(TreeError::Empty)?;
+impl Node {
+    /// The value of `key` in a mapping.
+    pub(super) fn get(&self, key: &str) -> Option<&Self> {
+        let Self::Map(entries) = self else { return None };
+        entries
+            .iter()
+            .find(|(name, _)| matches!(name, Self::Text(name) if name == key))
+            .map(|(_, value)| value)
+    }
+}
+
+/// A document, and its number in the text.
+#[derive(Debug)]
+pub(super) struct Document {
+    pub(super) number: usize,
+    pub(super) root: Node,
+}
+
+/// Reads the documents in `text`, at least one.
+pub(super) fn documents(text: &str) -> Result<Vec<Document>, TreeError> {
     // Words that no document contains end the parse early, also when only a comment is there.
     let blank = text.lines().all(|line| {
         let line = line.trim().trim_start_matches('\u{feff}');
@@ -57,29 +71,15 @@ pub(super) fn tree(text: &str) -> Result<Node, TreeError> {
     if blank {
         return Err(TreeError::Empty);
     }
-    let node = Node::deserialize(first).map_err(|error| syntax(&error))?;
-    if let Some(second) = documents.next() {
+    let mut found = Vec::new();
+    for (number, document) in serde_yaml::Deserializer::from_str(text).enumerate() {
+        let root = Node::deserialize(document).map_err(|error| syntax(&error))?;
         // A marker without anything behind it is no document of its own.
-        match Node::deserialize(second) {
-            Ok(Node::Null) if documents.next().is_none() => {}
-            Ok(_) => return Err(TreeError::Several(second_document(text))),
-            Err(error) => return Err(syntax(&error)),
+        if number == 0 || root != Node::Null {
+            found.push(Document { number, root });
         }
     }
-    Ok(node)
-}
-
-fn second_document(text: &str) -> usize {
-    let content = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
-    let mut begun = false;
-    for (index, line) in text.lines().enumerate() {
-        let marker = line == "---" || line.starts_with("--- ");
-        if marker && begun {
-            return index.saturating_add(1);
-        }
-        begun |= content(line) && !marker && !line.starts_with('%');
-    }
-    1
+    if found.is_empty() { Err(TreeError::Empty) } else { Ok(found) }
 }
 
 fn syntax(error: &serde_yaml::Error) -> TreeError {
@@ -90,9 +90,9 @@ fn syntax(error: &serde_yaml::Error) -> TreeError {
     TreeError::Syntax { message, line, column }
 }
 
-/// Line and column, from 1, of the part that `steps` lead to.
-pub(super) fn locate(text: &str, steps: &[Step]) -> Option<(usize, usize)> {
-    let document = serde_yaml::Deserializer::from_str(text).next()?;
+/// Line and column, from 1, of the part that `steps` lead to in a document.
+pub(super) fn locate(text: &str, document: usize, steps: &[Step]) -> Option<(usize, usize)> {
+    let document = serde_yaml::Deserializer::from_str(text).nth(document)?;
     let error = Seek(steps).deserialize(document).err()?;
     error.location().map(|at| (at.line(), at.column()))
 }

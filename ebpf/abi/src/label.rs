@@ -5,6 +5,9 @@ pub const SESSION: u32 = 1 << 0;
 /// The process is the agent's own canary: its denials are counted apart and leave no event.
 pub const CANARY: u32 = 1 << 1;
 
+/// In [`Label::member`] of a canary: it may start one program, with which its label ends.
+pub const CANARY_MAY_START: u32 = 1;
+
 /// What a labelled process carries from its first own exec on, and hands to each child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
@@ -15,6 +18,10 @@ pub struct Label {
     pub policy: u32,
     /// [`SESSION`], [`CANARY`].
     pub flags: u32,
+    /// Groups of parents that the running program belongs to, one bit each.
+    pub member: u32,
+    /// The same for the program that is about to start.
+    pub next_member: u32,
 }
 
 /// The first exec in the cgroup starts the workload, whatever its root directory is: the subject

@@ -9,7 +9,9 @@
 
 pub mod access;
 pub mod event;
+pub mod head;
 pub mod hook;
+pub mod known;
 pub mod label;
 mod layout;
 pub mod object;
@@ -20,10 +22,13 @@ pub mod table;
 
 /// Version of everything in this crate. Pinned beside the maps; an agent that finds another value
 /// there refuses to adopt them.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 
 /// Policy slots of a node. Slot 0 is never filled, so that a zeroed label finds no policy.
 pub const POLICY_SLOTS: u32 = 1024;
+
+/// The slot whose word is no head: the programs count there the renames of directories.
+pub const RENAMES_SLOT: u32 = 0;
 
 /// Subjects a node can hold at once.
 pub const SUBJECTS_MAX: u32 = 16_384;

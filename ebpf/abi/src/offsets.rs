@@ -1,40 +1,41 @@
-//! Where fields stand in the structures of the running kernel, as resolved by the agent from the
-//! kernel's BTF and handed to the programs as one read-only global.
+//! Where fields stand in the structures of the running kernel.
+//!
+//! The programs are compiled with a placeholder for each field; the agent resolves the fields from the
+//! kernel's BTF and puts the offsets in the placeholders' stead before it loads the programs. So a field
+//! costs the programs no more than one that the compiler knew.
 
-macro_rules! offsets {
+/// Placeholders of loads begin here: the 16-bit offset of a load from memory is this plus the field's
+/// number. No structure of the kernel is that large.
+pub const LOAD_MARK: i16 = 0x7a00;
+
+/// Placeholders of offsets as numbers begin here: the 32-bit operand of an addition or assignment is
+/// this plus the field's number.
+pub const VALUE_MARK: i32 = 0x7a7a_5300;
+
+macro_rules! fields {
     ($($(#[$doc:meta])* $field:ident = $type:literal . $path:literal;)+) => {
-        /// Byte offsets, one for each field that the programs read.
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-        #[repr(C)]
-        pub struct Offsets {
-            $($(#[$doc])* pub $field: u32,)+
+        /// The fields that the programs read.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[expect(non_camel_case_types, reason = "they stand for fields, and are written like them")]
+        #[repr(u8)]
+        pub enum Field {
+            $($(#[$doc])* $field,)+
         }
 
-        /// For each offset, in the order of [`Offsets`]: the structure and the field.
+        /// For each field, in the order of [`Field`]: the structure, and the path to the field in it.
         pub const FIELDS: &[(&str, &str)] = &[$(($type, $path)),+];
-
-        impl Offsets {
-            /// Offsets from values in the order of [`FIELDS`].
-            pub const fn from_values(values: [u32; FIELDS.len()]) -> Self {
-                let [$($field),+] = values;
-                Self { $($field),+ }
-            }
-
-            /// The values in the order of [`FIELDS`].
-            pub const fn values(&self) -> [u32; FIELDS.len()] {
-                [$(self.$field),+]
-            }
-        }
     };
 }
 
-offsets! {
+fields! {
     /// Local storages of a task; null while it has none.
     task_storage = "task_struct"."bpf_storage";
     /// Address space.
     task_mm = "task_struct"."mm";
     /// Root and working directory.
     task_fs = "task_struct"."fs";
+    /// Namespaces.
+    task_nsproxy = "task_struct"."nsproxy";
     /// Process id, initial namespace.
     task_tgid = "task_struct"."tgid";
     /// Parent.
@@ -43,36 +44,84 @@ offsets! {
     task_group_leader = "task_struct"."group_leader";
     /// Number of a task in each of its pid namespaces.
     task_thread_pid = "task_struct"."thread_pid";
+    /// The values in a storage that were asked for last.
+    storage_cache = "bpf_local_storage"."cache";
+    /// The map that a value in a storage belongs to.
+    data_map = "bpf_local_storage_data"."smap";
+    /// A value in a storage.
+    data_value = "bpf_local_storage_data"."data";
     /// File of the running program.
     mm_exe_file = "mm_struct"."exe_file";
-    /// Root directory.
-    fs_root = "fs_struct"."root";
+    /// Mount of the root directory.
+    fs_root_mount = "fs_struct"."root.mnt";
+    /// Directory entry of the root directory.
+    fs_root_dentry = "fs_struct"."root.dentry";
+    /// Mount namespace.
+    nsproxy_mounts = "nsproxy"."mnt_ns";
+    /// Number of the last change of a mount namespace.
+    mounts_event = "mnt_namespace"."event";
     /// Directory entry of a path.
     path_dentry = "path"."dentry";
     /// Mount of a path.
-    path_mnt = "path"."mnt";
+    path_mount = "path"."mnt";
     /// Path of an open file.
     file_path = "file"."f_path";
+    /// Directory entry of an open file.
+    file_dentry = "file"."f_path.dentry";
+    /// Mount of an open file.
+    file_mount = "file"."f_path.mnt";
     /// Inode of an open file.
     file_inode = "file"."f_inode";
     /// Flags given to open.
     file_flags = "file"."f_flags";
     /// What the open file may be used for.
     file_mode = "file"."f_mode";
+    /// Flags of a directory entry.
+    dentry_flags = "dentry"."d_flags";
+    /// Changes with each rename of a directory entry.
+    dentry_sequence = "dentry"."d_seq.seqcount.sequence";
+    /// Back link in the hash table of directory entries; null once the name was removed.
+    dentry_hashed = "dentry"."d_hash.pprev";
+    /// The directory.
+    dentry_parent = "dentry"."d_parent";
+    /// Hash of the directory and the name.
+    dentry_name_hash = "dentry"."d_name.hash";
+    /// Length of the name.
+    dentry_name_len = "dentry"."d_name.len";
+    /// Address of the name.
+    dentry_name = "dentry"."d_name.name";
+    /// Inode; null while there is no file of that name.
+    dentry_inode = "dentry"."d_inode";
+    /// A short name's place.
+    dentry_short = "dentry"."d_iname";
+    /// File system.
+    dentry_sb = "dentry"."d_sb";
     /// File system of an inode.
     inode_sb = "inode"."i_sb";
+    /// Type and permissions of a file.
+    inode_mode = "inode"."i_mode";
+    /// Number of a file.
+    inode_number = "inode"."i_ino";
+    /// Lock of a directory's entries.
+    inode_lock = "inode"."i_rwsem.count";
     /// Magic number of a file system.
     sb_magic = "super_block"."s_magic";
     /// Flags of a file system.
     sb_flags = "super_block"."s_flags";
-    /// Private data of a file system; of procfs, its [`Offsets::procfs_pidns`] holder.
+    /// Private data of a file system; of procfs, the holder of `procfs_pidns`.
     sb_fs_info = "super_block"."s_fs_info";
     /// Pid namespace whose processes a procfs shows.
     procfs_pidns = "proc_fs_info"."pid_ns";
+    /// Root directory of a mounted file system.
+    vfsmount_root = "vfsmount"."mnt_root";
     /// The part of a mount that paths point to.
     mount_mnt = "mount"."mnt";
     /// Mount namespace of a mount.
     mount_ns = "mount"."mnt_ns";
+    /// The mount that it is mounted on.
+    mount_parent = "mount"."mnt_parent";
+    /// The directory entry that it is mounted on.
+    mount_point = "mount"."mnt_mountpoint";
     /// Program to be started.
     bprm_file = "linux_binprm"."file";
     /// Depth of the innermost pid namespace.
@@ -93,3 +142,5 @@ offsets! {
 
 /// Size of `struct upid`: a number, padding and a pointer. It is the stride of `pid.numbers`.
 pub const UPID_SIZE: u32 = 16;
+
+const _: () = assert!(FIELDS.len() < 0x100);

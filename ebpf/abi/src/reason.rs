@@ -30,7 +30,7 @@ pub enum Verdict {
 pub enum Operation {
     /// A program or interpreter is started.
     Exec = 1,
-    /// A file is opened, or mapped executable.
+    /// A file is opened, mapped executable or changed, or a name is made, given away or removed.
     File = 2,
     /// A socket is connected.
     Connect = 3,
@@ -62,11 +62,13 @@ pub enum Reason {
     BadAddress = 9,
     /// No rule can speak of this address family.
     UnsupportedFamily = 10,
+    /// A deny rule takes it.
+    DenyRule = 11,
 }
 
 impl Reason {
     /// Number of counters needed to count by reason: values start at 1.
-    pub const COUNT: usize = 11;
+    pub const COUNT: usize = 12;
 
     /// Every reason, in the order of its value.
     pub const ALL: [Self; Self::COUNT - 1] = [
@@ -80,6 +82,7 @@ impl Reason {
         Self::LabelFull,
         Self::BadAddress,
         Self::UnsupportedFamily,
+        Self::DenyRule,
     ];
 
     /// The direction in which a decision with this reason goes under `mode`.
@@ -90,6 +93,7 @@ impl Reason {
         match self {
             Self::Rule => Verdict::Allowed,
             Self::NoRule
+            | Self::DenyRule
             | Self::PathTooLong
             | Self::PathUnreadable
             | Self::ScratchBusy
@@ -109,7 +113,7 @@ impl Reason {
     /// loss: the baseline cannot contain what happened.
     pub const fn is_complete(self) -> bool {
         match self {
-            Self::Rule | Self::NoRule => true,
+            Self::Rule | Self::NoRule | Self::DenyRule => true,
             Self::PathTooLong
             | Self::PathUnreadable
             | Self::ScratchBusy
@@ -134,6 +138,7 @@ impl Reason {
             Self::LabelFull => "label-full",
             Self::BadAddress => "bad-address",
             Self::UnsupportedFamily => "unsupported-family",
+            Self::DenyRule => "deny-rule",
         }
     }
 }
@@ -228,8 +233,8 @@ impl TryFrom<u8> for Reason {
     type Error = UnknownValue;
     fn try_from(value: u8) -> Result<Self, UnknownValue> {
         match value {
-            1..=10 => Ok(Self::ALL[usize::from(value) - 1]),
-            0 | 11.. => Err(UnknownValue { what: "reason", value }),
+            1..=11 => Ok(Self::ALL[usize::from(value) - 1]),
+            0 | 12.. => Err(UnknownValue { what: "reason", value }),
         }
     }
 }

@@ -3,62 +3,136 @@
 //!
 //! ```text
 //! word 0         MAGIC | FORMAT << 32
-//! word 1         generation
-//! word 2         mode
-//! word 3         words in use
-//! word 4         start state of paths | of /proc/self << 32
-//! word 5         start state of /proc/self/task/<own> | of peers << 32
-//! words 8..40    class of each byte value, 8 to a word, lowest byte first
-//! words 40..     states and transitions
+//! word 1         words in use | number of grants << 32
+//! word 2         start state of paths | of /proc/self << 32
+//! word 3         start state of /proc/self/task/<own> | of peers << 32
+//! words 4..36    class of each byte value, one byte each
+//! words 36..     grants, GRANT_WORDS each; the first of them grants nothing
+//! then           states
 //! ```
 //!
-//! A state is the index of its first word. It owns two: `base | default << 32`, and the accesses it
-//! grants if the object ends here, `container | session << 32`. Its transition on class `c` is the word
-//! at `base + c` if the low half of that word names the state (`state | next << 32`), and `default`
-//! otherwise. Rows of many states overlap in one area (row displacement), which keeps a table of long
-//! literal paths at about three words a byte and a step at three loads.
+//! A state is a number of 32 bits: where it stands in the table, and of which kind it is.
+//!
+//! - [`DEAD`] grants nothing and leads only to itself.
+//! - A *branch* (no flag) is the index of a word, `grant | default << 32`: the number of the grant for
+//!   an object that ends here, and the state that follows on every class without a transition. The word
+//!   at `index + class` is its transition on that class if the low half of that word is the state
+//!   (`state | next << 32`). The transitions of many branches overlap in one area (row displacement).
+//!   Classes begin with 1, as 0 is the state's own word. Where all 256 byte values differ, one has class 0
+//!   and always takes the default.
+//! - A *plain branch* ([`PLAIN`]) has no word of its own: it grants nothing and its default is `DEAD`.
+//! - A branch that [holds](HOLD) is one of the first kind.
+//! - A *run* ([`RUN`]) is the index of a byte of the table: the one byte that leads on, to the state at
+//!   the next byte. Where the next byte is zero the run is over, and the state that follows stands as
+//!   32 bits at the next multiple of four behind that zero. Runs grant nothing and hold no zero byte.
+//!
+//! So a step is at most three loads, and a long literal name costs about one byte of table a byte.
 
 /// First half of word 0.
 pub const MAGIC: u32 = 0x4b53_5453;
 /// Second half of word 0: the version of this format.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
-/// Index of the word that holds the generation.
-pub const GENERATION: u32 = 1;
-/// Index of the word that holds the mode.
-pub const MODE: u32 = 2;
-/// Index of the word that holds the number of words in use.
-pub const USED: u32 = 3;
+/// Index of the word that holds the words in use and the number of grants.
+pub const USED: u32 = 1;
 /// Index of the word that holds the start states of paths and of the process's own procfs entries.
-pub const STARTS: u32 = 4;
+pub const STARTS: u32 = 2;
 /// Index of the word that holds the start states of the thread's own procfs entries and of peers.
-pub const MORE_STARTS: u32 = 5;
+pub const MORE_STARTS: u32 = 3;
 /// Index of the first word of the class map.
-pub const CLASSES: u32 = 8;
-/// Index of the first word after the header.
-pub const BODY: u32 = 40;
-/// The dead state: it grants nothing and leads only to itself. Always the first state.
-pub const DEAD: u32 = BODY;
+pub const CLASSES: u32 = 4;
+/// Index of the first grant.
+pub const GRANTS: u32 = 36;
+/// Words of one grant.
+pub const GRANT_WORDS: u32 = 3;
 
-/// Words of a table of the smallest size, 64 KiB.
-pub const SMALL: usize = 8 * 1024;
-/// Words of a table of the middle size, 512 KiB.
-pub const MEDIUM: usize = 64 * 1024;
+/// The dead state.
+pub const DEAD: u32 = 0;
+/// Flag of a run.
+pub const RUN: u32 = 1 << 31;
+/// Flag of a branch without a word of its own.
+pub const PLAIN: u32 = 1 << 30;
+/// Flag of a branch that every byte but a slash leads back to, as `*` and `**` do: whatever the rest of a
+/// name is, it ends here. It says nothing that the branch does not, and saves looking.
+pub const HOLD: u32 = 1 << 29;
+/// The bits of a state that say where it stands.
+pub const PLACE: u32 = HOLD - 1;
+
+/// Words of a table of the smallest size, 16 KiB.
+pub const SMALL: usize = 2 * 1024;
+/// Words of a table of the middle size, 256 KiB.
+pub const MEDIUM: usize = 32 * 1024;
 /// Words of a table of the largest size, 4 MiB: the largest value an array map takes on 6.1.
 pub const LARGE: usize = 512 * 1024;
 
-/// Read access to the words of a table. An index outside of it may give any word: a table is checked
-/// before it is used, so that the step never leaves it.
-pub trait Words {
-    /// The word at `index`.
-    fn word(&self, index: u32) -> u64;
+/// What an object may be used for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Grant {
+    /// Accesses granted to the container's own processes.
+    pub container: u32,
+    /// Accesses granted to a session.
+    pub session: u32,
+    /// Accesses that a deny rule takes from the container.
+    pub denied: u32,
+    /// Accesses that a deny rule takes from a session.
+    pub session_denied: u32,
+    /// As a program: the groups of parents it belongs to, one bit each.
+    pub member: u32,
+    /// The groups of parents whose members may start it, besides what is granted to everybody.
+    pub parents: u32,
 }
 
-impl Words for [u64] {
+impl Grant {
+    /// The words of the table that stand for it.
+    pub const fn words(&self) -> [u64; GRANT_WORDS as usize] {
+        [
+            pair(self.container, self.session),
+            pair(self.denied, self.session_denied),
+            pair(self.member, self.parents),
+        ]
+    }
+
+    /// The grant that stands in a table as `words`.
+    pub const fn from_words(words: [u64; GRANT_WORDS as usize]) -> Self {
+        let [granted, denied, groups] = words;
+        Self {
+            container: low(granted),
+            session: high(granted),
+            denied: low(denied),
+            session_denied: high(denied),
+            member: low(groups),
+            parents: high(groups),
+        }
+    }
+}
+
+/// Read access to a table. A place outside of it may give anything: a table is checked before it is
+/// used, so that a walk never leaves it.
+pub trait Table {
+    /// The word at `index`.
+    fn word(&self, index: u32) -> u64;
+    /// The byte at `index`, counted in bytes; words are little-endian.
+    fn byte(&self, index: u32) -> u8;
+    /// The 32 bits at `index`, counted in bytes and a multiple of four.
+    fn half(&self, index: u32) -> u32;
+}
+
+impl Table for [u64] {
     #[inline(always)]
     fn word(&self, index: u32) -> u64 {
         // An index outside reads as the dead state's word would: nothing is granted.
         self.get(index as usize).copied().unwrap_or(0)
+    }
+
+    #[inline(always)]
+    fn byte(&self, index: u32) -> u8 {
+        self.word(index >> 3).to_le_bytes()[(index & 7) as usize]
+    }
+
+    #[inline(always)]
+    fn half(&self, index: u32) -> u32 {
+        let word = self.word(index >> 3);
+        if index & 4 == 0 { low(word) } else { high(word) }
     }
 }
 
@@ -83,22 +157,56 @@ pub const fn pair(low: u32, high: u32) -> u64 {
 
 /// The state that follows `state` on `byte`.
 #[inline(always)]
-pub fn step<W: Words + ?Sized>(table: &W, state: u32, byte: u8) -> u32 {
-    let class = (table.word(CLASSES + u32::from(byte >> 3)) >> (u32::from(byte & 7) * 8)) & 0xff;
-    let row = table.word(state);
-    let entry = table.word(low(row).wrapping_add(low(class)));
-    if low(entry) == state { high(entry) } else { high(row) }
+pub fn step<T: Table + ?Sized>(table: &T, state: u32, byte: u8) -> u32 {
+    if state == DEAD {
+        return DEAD;
+    }
+    if state & RUN != 0 {
+        let at = state & PLACE;
+        if table.byte(at) != byte {
+            return DEAD;
+        }
+        if table.byte(at.wrapping_add(1)) != 0 {
+            return state.wrapping_add(1);
+        }
+        return table.half(at.wrapping_add(5) & !3);
+    }
+    let class = table.byte((CLASSES << 3).wrapping_add(byte as u32));
+    let at = state & PLACE;
+    let entry = table.word(at.wrapping_add(class as u32));
+    if low(entry) == state {
+        high(entry)
+    } else if state & PLAIN != 0 {
+        DEAD
+    } else {
+        high(table.word(at))
+    }
 }
 
-/// Accesses granted to the container's own processes, and those granted to a session, for an object
-/// whose name ends in `state`.
+/// The number of the grant for an object whose name ends in `state`; 0 grants nothing.
 #[inline(always)]
-pub fn grants<W: Words + ?Sized>(table: &W, state: u32) -> (u32, u32) {
-    let word = table.word(state.wrapping_add(1));
-    (low(word), high(word))
+pub fn grant_number<T: Table + ?Sized>(table: &T, state: u32) -> u32 {
+    if state == DEAD || state & (RUN | PLAIN) != 0 { 0 } else { low(table.word(state & PLACE)) }
+}
+
+/// One word of a grant: 0 what is granted, 1 what is denied, 2 groups of parents.
+#[inline(always)]
+pub fn grant_word<T: Table + ?Sized>(table: &T, number: u32, word: u32) -> u64 {
+    table.word(GRANTS.wrapping_add(number.wrapping_mul(GRANT_WORDS)).wrapping_add(word))
+}
+
+/// The grant for an object whose name ends in `state`.
+#[inline(always)]
+pub fn grant<T: Table + ?Sized>(table: &T, state: u32) -> Grant {
+    let number = grant_number(table, state);
+    Grant::from_words([
+        grant_word(table, number, 0),
+        grant_word(table, number, 1),
+        grant_word(table, number, 2),
+    ])
 }
 
 /// The state after all of `bytes`, from `state`.
-pub fn walk<W: Words + ?Sized>(table: &W, state: u32, bytes: &[u8]) -> u32 {
+pub fn walk<T: Table + ?Sized>(table: &T, state: u32, bytes: &[u8]) -> u32 {
     bytes.iter().fold(state, |state, byte| step(table, state, *byte))
 }

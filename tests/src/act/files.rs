@@ -1,5 +1,6 @@
 //! Opening files in every way there is a word for.
 
+use std::ffi::CStr;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
@@ -12,6 +13,9 @@ use rustix::io::Errno;
 /// Between two opens that should be denied there are this many that should not: events of denials are
 /// not merged, and a flood of them is another test.
 const ALLOWED_PER_DENIED: u64 = 32;
+
+/// How often what is opened again and again is opened.
+const TIMES: u32 = 3;
 
 /// Opens with the flags named (`read+write+append+trunc+create+excl`), then writes `text` if there is one.
 pub(super) fn open(words: &str, path: &str, text: Option<&str>) -> Result<u8> {
@@ -50,6 +54,27 @@ pub(super) fn read(path: &str) -> Result<u8> {
     let mut content = Vec::new();
     File::open(path)?.read_to_end(&mut content).context("reading")?;
     io::stdout().lock().write_all(&content).context("printing")?;
+    Ok(0)
+}
+
+/// Opens every file of a list, whose paths end in zero bytes, as often as it takes to be remembered. Prints
+/// a digit for each: 1 if it could, 0 if it was refused, 2 if that was not so each time.
+pub(super) fn reads(list: &str) -> Result<u8> {
+    let list = fs::read(list)?;
+    let paths: Vec<&[u8]> = list.split_inclusive(|byte| *byte == 0).collect();
+    let mut answers = vec![None; paths.len()];
+    for _ in 0..TIMES {
+        for (path, answer) in paths.iter().zip(&mut answers) {
+            let path = CStr::from_bytes_with_nul(path).context("a path")?;
+            let now = match rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
+                Ok(_) => '1',
+                Err(Errno::ACCESS) => '0',
+                Err(errno) => bail!("{}: {errno}", path.to_bytes().escape_ascii()),
+            };
+            *answer = Some(if answer.is_none_or(|before| before == now) { now } else { '2' });
+        }
+    }
+    println!("{}", answers.into_iter().flatten().collect::<String>());
     Ok(0)
 }
 

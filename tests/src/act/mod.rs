@@ -1,10 +1,14 @@
 //! `guest act …`: the program that every case runs. It does one thing and says by its exit code whether
 //! it could: 0 done, 40 refused (`EACCES`, `EPERM`), 41 anything else.
 
+mod bench;
 mod files;
+mod names;
 mod net;
 mod process;
+mod race;
 
+pub(crate) use self::bench::SERIES;
 use std::io::{self, BufRead, Write};
 use std::process::ExitCode;
 
@@ -51,6 +55,7 @@ fn perform(words: &[String]) -> Result<u8> {
         "cgroup" => process::cgroup(word(0)?, &rest[1..]),
         "join" => process::join(word(0)?, &rest[1..]),
         "chdir" => process::chdir(word(0)?, 1, &rest[1..]),
+        "chroot" => process::chroot(word(0)?, &rest[1..]),
         "descend" => process::chdir(word(0)?, word(1)?.parse()?, &rest[2..]),
         "exec" => process::exec(word(0)?, &rest[1..]),
         "spawn" => process::spawn(word(0)?, &rest[1..]),
@@ -59,14 +64,19 @@ fn perform(words: &[String]) -> Result<u8> {
         "die" => process::die(),
         "open" => files::open(word(0)?, word(1)?, rest.get(2).map(String::as_str)),
         "read" => files::read(word(0)?),
+        "reads" => files::reads(word(0)?),
         "list" => files::list(word(0)?),
         "deleted" => files::deleted(word(0)?),
         "load" => files::load(word(0)?, word(1)?, word(2)?),
+        "race" => race::run(word(0)?, word(1)?.parse()?),
         "until" => files::until(word(0)?),
         "connect" => net::connect(word(0)?, word(1)?),
         "disconnect" => net::disconnect(word(0)?),
+        "apparmor" => process::apparmor(word(0)?, word(1)?, &rest[2..]),
+        "bench" => bench::bench(rest),
         "serve" => serve(),
-        _ => bail!("unknown action"),
+        "at" => names::at(word(0)?, &rest[1..]),
+        _ => names::here(verb, rest),
     }
 }
 

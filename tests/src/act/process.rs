@@ -52,9 +52,23 @@ pub(super) fn chdir(path: &str, times: u32, rest: &[String]) -> Result<u8> {
     Ok(attempt(rest))
 }
 
+/// From another root directory.
+pub(super) fn chroot(path: &str, rest: &[String]) -> Result<u8> {
+    rustix::process::chroot(path).with_context(|| format!("changing the root to {path}"))?;
+    env::set_current_dir("/").context("entering the root")?;
+    Ok(attempt(rest))
+}
+
 /// Becomes the program.
 pub(super) fn exec(program: &str, arguments: &[String]) -> Result<u8> {
     Err(Command::new(program).args(arguments).exec().into())
+}
+
+/// Becomes the program, under a profile of AppArmor's.
+pub(super) fn apparmor(profile: &str, program: &str, arguments: &[String]) -> Result<u8> {
+    fs::write("/proc/self/attr/apparmor/exec", format!("exec {profile}"))
+        .context("asking for the profile")?;
+    exec(program, arguments)
 }
 
 /// Runs the program as a child. A refusal after the point of no return kills it.

@@ -1,5 +1,6 @@
 //! The suites, and how a suite tells what became of its cases.
 
+mod bench;
 mod boot;
 mod containers;
 mod demo;
@@ -19,6 +20,7 @@ use anyhow::{Result, bail};
 /// Runs the suite of this name.
 pub(crate) fn run(name: &str, report: &mut Report) -> Result<()> {
     match name {
+        "bench" => bench::run(report),
         "boot" => boot::run(report),
         "containers" => containers::run(report),
         "demo" => demo::run(report),
@@ -91,6 +93,11 @@ impl Report {
             self.skipped += 1;
             self.line("case", &format!("{} skip {}", one_word(name), one_line(why)));
         }
+    }
+
+    /// Hands a figure to the host: what `operation` costs under `configuration`, and how sure that is.
+    pub(crate) fn figure(&self, configuration: &str, operation: &str, value: u64, spread: u64) {
+        self.line("figure", &format!("{configuration} {operation} {value} {spread}"));
     }
 
     /// Tells something to whoever watches; a text of several lines keeps them.

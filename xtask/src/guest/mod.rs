@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use self::initramfs::Archive;
-pub(crate) use self::protocol::{CaseResult, Line, Outcome, Verdict};
+pub(crate) use self::protocol::{CaseResult, Figure, Line, Outcome, Verdict};
 use crate::project::Project;
 use crate::setup::kernels::Kernel;
 
@@ -26,6 +26,8 @@ pub(crate) enum Suite {
     Refuse,
     /// Real runtimes, real servers
     Containers,
+    /// What confinement costs, in executed instructions
+    Bench,
     /// The demonstration
     Demo,
     /// A command or a shell
@@ -40,6 +42,7 @@ impl Suite {
             Self::Hooks => "hooks",
             Self::Refuse => "refuse",
             Self::Containers => "containers",
+            Self::Bench => "bench",
             Self::Demo => "demo",
             Self::Shell => "shell",
         }
@@ -48,7 +51,7 @@ impl Suite {
     /// Whether it runs in the Debian root file system rather than straight from the initramfs.
     pub(crate) fn wants_disk(self) -> bool {
         match self {
-            Self::Boot | Self::Containers | Self::Demo | Self::Shell => true,
+            Self::Boot | Self::Containers | Self::Bench | Self::Demo | Self::Shell => true,
             Self::Hooks | Self::Refuse => false,
         }
     }
@@ -59,7 +62,7 @@ impl Suite {
             Self::Refuse => 180,
             Self::Hooks => 600,
             Self::Demo => 600,
-            Self::Containers => 1200,
+            Self::Containers | Self::Bench => 1200,
             Self::Shell => 24 * 3600,
         })
     }
@@ -67,7 +70,7 @@ impl Suite {
     fn kernel_arguments(self) -> &'static str {
         match self {
             Self::Refuse => " lsm=lockdown,capability,yama,apparmor",
-            Self::Boot | Self::Hooks | Self::Containers | Self::Demo | Self::Shell => "",
+            Self::Boot | Self::Hooks | Self::Containers | Self::Bench | Self::Demo | Self::Shell => "",
         }
     }
 }
@@ -135,6 +138,7 @@ impl Guest<'_> {
             console: &log.with_extension("console"),
             timeout: self.timeout.unwrap_or(self.suite.timeout()),
             memory: self.memory,
+            counted: self.suite == Suite::Bench,
         })
     }
 

@@ -5,6 +5,7 @@
 pub(crate) enum Line {
     Case(Case),
     Verdict(Verdict),
+    Figure(Figure),
     /// The guest gave up, and why.
     Died(String),
     /// Meant for whoever watches.
@@ -18,6 +19,15 @@ pub(crate) struct Case {
     pub(crate) name: String,
     pub(crate) result: CaseResult,
     pub(crate) detail: String,
+}
+
+/// What an operation costs under a configuration, and how much more the next best series of it took.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Figure {
+    pub(crate) configuration: String,
+    pub(crate) operation: String,
+    pub(crate) value: u64,
+    pub(crate) spread: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +70,7 @@ impl Line {
         match word {
             "case" => case(rest).map_or_else(chatter, Self::Case),
             "verdict" => verdict(rest).map_or_else(chatter, Self::Verdict),
+            "figure" => figure(rest).map_or_else(chatter, Self::Figure),
             "died" => Self::Died(rest.to_owned()),
             "say" => Self::Say(rest.to_owned()),
             _ => chatter(),
@@ -77,6 +88,18 @@ fn case(text: &str) -> Option<Case> {
         _ => return None,
     };
     Some(Case { name: name.to_owned(), result, detail: detail.to_owned() })
+}
+
+fn figure(text: &str) -> Option<Figure> {
+    let [configuration, operation, value, spread] = text.split(' ').collect::<Vec<_>>()[..] else {
+        return None;
+    };
+    Some(Figure {
+        configuration: configuration.to_owned(),
+        operation: operation.to_owned(),
+        value: value.parse().ok()?,
+        spread: spread.parse().ok()?,
+    })
 }
 
 fn verdict(text: &str) -> Option<Verdict> {
@@ -97,7 +120,7 @@ impl Outcome {
             },
             Line::Verdict(verdict) => self.verdicts.push(*verdict),
             Line::Died(why) => self.trouble(format!("the guest gave up: {why}")),
-            Line::Say(_) | Line::Chatter(_) => {}
+            Line::Figure(_) | Line::Say(_) | Line::Chatter(_) => {}
         }
     }
 
@@ -170,6 +193,15 @@ mod tests {
             let (verdict, trouble) = outcome(lines);
             assert!(verdict.failed > 0 && trouble.is_some(), "{lines:?}");
         }
+    }
+
+    #[test]
+    fn a_figure_is_four_words() {
+        let figure =
+            Figure { configuration: "outsider".into(), operation: "open".into(), value: 7661, spread: 3 };
+        assert_eq!(Line::parse("##stockade figure outsider open 7661 3"), Line::Figure(figure));
+        let cut = "##stockade figure outsider open 7661";
+        assert_eq!(Line::parse(cut), Line::Chatter(cut.into()));
     }
 
     #[test]

@@ -94,6 +94,13 @@ pub(crate) fn entry(
     Ok(complete)
 }
 
+/// FNV-1a: a name for the content that is the same on every machine.
+pub(crate) fn digest(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
 /// Whether this is the system for which everything can be installed from packages.
 pub(crate) fn on_debian_12() -> Result<bool> {
     let path = Path::new("/etc/os-release");

@@ -27,6 +27,9 @@ pub(crate) const GUEST: [&str; 2] = ["qemu-system-x86", "kmod"];
 /// What makes the disks of the guests.
 pub(crate) const DISK: [&str; 2] = ["mmdebstrap", "e2fsprogs"];
 
+/// What compiles the AppArmor profiles that the benchmark compares with.
+pub(crate) const BENCH: [&str; 1] = ["apparmor"];
+
 /// Installs what is missing of `wanted`, as root; otherwise an error that holds the one command to run.
 pub(crate) fn install(wanted: &[&str], purpose: &str) -> Result<()> {
     let missing = missing(wanted)?;

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::{entry, packages};
+use super::{digest, entry, packages};
 use crate::exec::{Remedy, step};
 use crate::project::Project;
 
@@ -84,11 +84,4 @@ fn make(dir: &Path) -> Result<()> {
 
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
-}
-
-/// FNV-1a: a name for the content that is the same on every machine.
-fn digest(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
 }

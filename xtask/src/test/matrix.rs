@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow};
 
+use crate::bench::Bench;
 use crate::build;
 use crate::exec::{say, seconds, tail};
 use crate::guest::{CaseResult, Guest, Line, Suite, Verdict};
@@ -21,6 +22,8 @@ pub(super) struct Matrix {
     disk: Option<PathBuf>,
     stockade: PathBuf,
     init: PathBuf,
+    /// What the suite `bench` needs, if it is asked for.
+    bench: Option<Bench>,
 }
 
 impl Matrix {
@@ -31,7 +34,8 @@ impl Matrix {
         let disk = if wants_disk { Some(rootfs::prepare(project)?) } else { None };
         let stockade = build::stockade(project)?;
         let init = build::guest(project)?;
-        Ok(Self { kernels, suites, disk, stockade, init })
+        let bench = suites.contains(&Suite::Bench).then(|| Bench::quick(project)).transpose()?;
+        Ok(Self { kernels, suites, disk, stockade, init, bench })
     }
 
     pub(super) fn run(&self, project: &Project, filter: Option<&str>) -> Result<Verdict> {
@@ -56,6 +60,13 @@ impl Matrix {
     fn lane(&self, project: &Project, kernel: &Kernel, filter: Option<&str>) -> Result<Verdict> {
         let mut verdict = Verdict::default();
         for suite in &self.suites {
+            if let (Suite::Bench, Some(bench)) = (suite, &self.bench) {
+                // A filter names cases; a part of the figures says nothing.
+                if filter.is_none() {
+                    verdict.add(bench.compare(project, kernel)?);
+                }
+                continue;
+            }
             let guest = Guest {
                 kernel,
                 suite: *suite,
@@ -85,7 +96,7 @@ fn one(project: &Project, guest: &Guest<'_>) -> Result<Verdict> {
             CaseResult::Fail => say("FAIL", &format!("{name}: {} {}", case.name, case.detail)),
             CaseResult::Skip => say("skip", &format!("{name}: {} {}", case.name, case.detail)),
         },
-        Line::Verdict(_) | Line::Died(_) | Line::Say(_) | Line::Chatter(_) => {}
+        Line::Verdict(_) | Line::Figure(_) | Line::Died(_) | Line::Say(_) | Line::Chatter(_) => {}
     })?;
     let verdict = outcome.verdict();
     if let Some(trouble) = &outcome.trouble {

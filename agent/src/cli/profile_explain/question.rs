@@ -95,11 +95,6 @@ fn loopback(ip: IpAddr) -> IpAddr {
     }
 }
 
-/// Bytes that `path` shares with the start of a rule's text.
-pub(super) fn common(path: &[u8], rule: &str) -> usize {
-    path.iter().zip(rule.bytes()).take_while(|(a, b)| **a == *b).count()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,14 +4,16 @@ use std::time::{Duration, Instant};
 
 use stockade_abi::access::READ;
 use stockade_abi::reason::Mode;
-use stockade_abi::table::{LARGE, SMALL, USED, Words, walk};
+use stockade_abi::table::{
+    FORMAT, MAGIC, MEDIUM, PLAIN, RUN, SMALL, Table, USED, grant, high, low, pair, walk,
+};
 
 use super::reference::Random;
 use super::{policy, readers, reads};
-use crate::compile::{CompileError, TableError, check, compile};
+use crate::compile::{CompileError, TableError, check, compile, compile_table};
 use crate::profile::{FileRule, Profile};
 
-fn literals(count: usize, len: usize) -> Profile {
+pub(super) fn literals(count: usize, len: usize) -> Profile {
     let mut profile = Profile::new("test", Mode::Enforce);
     let mut random = Random::new(9);
     for index in 0..count {
@@ -37,9 +39,9 @@ fn two_thousand_long_literals() {
     let profile = literals(2000, 60);
     let start = Instant::now();
     let policy = policy(&profile);
-    // Unoptimised test builds are allowed ten times what the release build needs at most.
-    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
-    assert_eq!(policy.words().len(), LARGE);
+    // Unoptimised test builds on a busy machine are slow.
+    assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
+    assert_eq!(policy.words().len(), MEDIUM);
     for (index, rule) in profile.files.iter().enumerate().step_by(97) {
         let decision = policy.decide(&super::Object::Path(rule.path.as_bytes()), READ, false);
         assert_eq!(decision.rule.unwrap().index, index);
@@ -51,30 +53,21 @@ fn two_thousand_long_literals() {
 fn the_same_profile_gives_the_same_words() {
     let mut profile = literals(300, 30);
     profile.files.push(FileRule::new("/**/x*y[a-f]{q,r}", READ));
-    let [a, b] = [3, 3].map(|generation| compile(&profile, Mode::Audit, generation).unwrap());
+    let [a, b] = [Mode::Audit, Mode::Enforce].map(|mode| compile(&profile, mode).unwrap());
     assert_eq!(a.words(), b.words());
+    assert_eq!(a.words(), compile_table(&profile).unwrap().words());
+    profile.files.reverse();
+    assert_eq!(a.words(), compile_table(&profile).unwrap().words());
 }
 
 #[test]
 fn too_large_names_the_dearest_rules() {
-    let mut profile = literals(6000, 60);
+    let mut profile = literals(15_000, 100);
     profile.files.push(FileRule::new(format!("/big/{}", "0123456789".repeat(300)), READ));
-    let error = compile(&profile, Mode::Enforce, 1).unwrap_err();
-    assert!(matches!(error, CompileError::TooLarge { .. } | CompileError::TooComplex { .. }), "{error}");
+    let error = compile_table(&profile).unwrap_err();
+    assert!(matches!(error, CompileError::TooLong { .. }), "{error}");
     let text = error.to_string();
-    assert!(text.contains("files[6000] /big/"), "{text}");
-}
-
-#[test]
-fn a_blow_up_ends_in_a_named_error() {
-    let mut profile = Profile::new("test", Mode::Enforce);
-    profile.files.push(FileRule::new("/harmless", READ));
-    profile.files.push(FileRule::new(format!("/x/*a{}", "?".repeat(24)), READ));
-    let start = Instant::now();
-    let error = compile(&profile, Mode::Enforce, 1).unwrap_err();
-    assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
-    let text = error.to_string();
-    assert!(text.contains("files[1] /x/*a") && !text.contains("harmless\n  files"), "{text}");
+    assert!(text.contains("files[15000] /big/"), "{text}");
 }
 
 #[test]
@@ -101,32 +94,108 @@ fn damaged_words_are_refused_or_harmless() {
             refused += 1;
             continue;
         }
-        // What passes must stay inside whatever it reads.
-        let inside = Inside(&words);
-        for start in [4, 5].map(|word| words[word]) {
-            for state in [u32::try_from(start & 0xffff_ffff).unwrap(), u32::try_from(start >> 32).unwrap()] {
-                let noise: Vec<u8> = (0..40).map(|_| random.byte()).collect();
-                walk(&inside, state, &noise);
-                walk(&inside, state, b"/etc/usr/lib/self.so");
-            }
-        }
+        wander(&words, &mut random);
     }
     assert!(refused > 1500, "{refused}");
 }
 
+/// Walks a table that was accepted; it must stay inside whatever it reads.
+fn wander(words: &[u64], random: &mut Random) {
+    let inside = Inside(words);
+    for start in [2, 3].map(|word| words[word]) {
+        for state in [low(start), high(start)] {
+            let noise: Vec<u8> = (0..40).map(|_| random.byte()).collect();
+            grant(&inside, walk(&inside, state, &noise));
+            for end in 0..20 {
+                grant(&inside, walk(&inside, state, &b"/etc/usr/lib/self.so"[..end]));
+                grant(&inside, walk(&inside, state, &b"/usr/lib/libx.so.1"[..end.min(18)]));
+            }
+        }
+    }
+}
+
 struct Inside<'a>(&'a [u64]);
 
-impl Words for Inside<'_> {
+impl Table for Inside<'_> {
     fn word(&self, index: u32) -> u64 {
-        assert!(u64::from(index) < self.0[USED as usize], "word {index} is outside");
+        assert!(index < low(self.0[USED as usize]), "word {index} is outside");
         self.0[index as usize]
+    }
+
+    fn byte(&self, index: u32) -> u8 {
+        self.word(index >> 3).to_le_bytes()[(index & 7) as usize]
+    }
+
+    fn half(&self, index: u32) -> u32 {
+        assert_eq!(index & 3, 0);
+        let word = self.word(index >> 3);
+        if index & 4 == 0 { low(word) } else { high(word) }
+    }
+}
+
+/// A table of any words: the first ones good, states that mostly lead to each other.
+fn any_table(random: &mut Random) -> Vec<u64> {
+    let used = 40 + random.below(60);
+    let state = |random: &mut Random| {
+        let place = u32::try_from(36 + random.below(used - 36)).unwrap();
+        match random.below(8) {
+            0 => 0,
+            1 | 2 => (place * 8 + u32::try_from(random.below(8)).unwrap()) | RUN,
+            3 => place | PLAIN,
+            4 => u32::try_from(random.word() >> 32).unwrap(),
+            5.. => place,
+        }
+    };
+    let mut words = vec![0; SMALL];
+    words[0] = pair(MAGIC, FORMAT);
+    words[1] = pair(u32::try_from(used).unwrap(), 1);
+    words[2] = pair(state(random), state(random));
+    words[3] = pair(state(random), 0);
+    let classes = 1 + random.below(3);
+    for word in &mut words[4..36] {
+        *word = u64::from_le_bytes([0; 8].map(|_: u8| u8::try_from(1 + random.below(classes)).unwrap()));
+    }
+    for word in words.iter_mut().take(used).skip(39) {
+        *word = match random.below(6) {
+            0 => pair(state(random), state(random)),
+            1 => pair(0, state(random)),
+            2 => u64::from_le_bytes([0; 8].map(|_: u8| random.byte() * u8::from(random.below(5) > 0))),
+            3.. => 0,
+        };
+    }
+    words
+}
+
+#[test]
+fn any_words_are_refused_or_harmless() {
+    let mut random = Random::new(21);
+    let mut accepted = 0;
+    for _ in 0..6000 {
+        let mut words = any_table(&mut random);
+        // What nothing leads to must be zero: clear it, as far as the check names it.
+        for _ in 0..60 {
+            match check(&words) {
+                Err(TableError::NotZero(word)) => words[word] = 0,
+                Err(_) => break,
+                Ok(()) => {
+                    accepted += 1;
+                    wander(&words, &mut random);
+                    break;
+                }
+            }
+        }
+    }
+    assert!(accepted > 100, "{accepted}");
+    for _ in 0..100 {
+        let words: Vec<u64> = (0..SMALL).map(|_| random.word()).collect();
+        assert!(check(&words).is_err());
     }
 }
 
 #[test]
 fn truncated_words_are_refused() {
     let policy = readers(&["/etc/**"]);
-    for len in [0, 1, 39, 40, policy.used_words(), SMALL - 1] {
+    for len in [0, 1, 35, 36, policy.used_words(), SMALL - 1] {
         assert_eq!(check(&policy.words()[..len]), Err(TableError::Size(len)));
     }
     let mut longer = policy.words().to_vec();
@@ -134,7 +203,7 @@ fn truncated_words_are_refused() {
     assert!(check(&longer).is_err());
     for cut in policy.used_words() - 4..policy.used_words() {
         let mut words = policy.words().to_vec();
-        words[USED as usize] = u64::try_from(cut).unwrap();
+        words[USED as usize] = words[USED as usize] & !0xffff_ffff | u64::try_from(cut).unwrap();
         assert!(check(&words).is_err(), "{cut}");
     }
 }

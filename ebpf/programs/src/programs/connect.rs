@@ -4,15 +4,16 @@ use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 use aya_ebpf::programs::LsmContext;
 use stockade_abi::hook::Hook;
 use stockade_abi::label::CANARY;
-use stockade_abi::reason::{Operation, Reason};
+use stockade_abi::reason::{Mode, Operation, Reason};
 use stockade_abi::{access, peer};
 
 use super::judge::{ALLOW, DENY, Question, judge, without_object};
 use super::kernel::{Pointer, current, load, probe_at};
-use super::policy::{Object, Start};
+use super::policy::side;
+use super::policy::{Object, PEER};
 use super::rounds::{CONTINUE, STOP, rounds};
 use super::scratch::{Scratch, byte_at};
-use super::{count, label, scratch};
+use super::{count, label, peers, policy, scratch};
 
 const AF_UNSPEC: u16 = 0;
 const AF_UNIX: u16 = 1;
@@ -33,14 +34,21 @@ pub(crate) fn socket_connect(ctx: &LsmContext) -> i32 {
     if before != 0 {
         return before;
     }
-    let Some(label) = label::of(current()) else { return ALLOW };
-    if label.flags & CANARY != 0 {
+    let task = current();
+    let Some(tag) = label::tag(task) else { return ALLOW };
+    if tag.flags & CANARY != 0 {
         count::canary(Hook::Connect);
         return DENY;
     }
     let socket: Pointer = ctx.arg(0);
     let address: Pointer = ctx.arg(1);
     let len: i32 = ctx.arg(2);
+    let peer = peers::peer(socket, address, len, tag);
+    let head = policy::head(tag.policy);
+    if peer != 0 && peers::is_granted(peer, head) {
+        return ALLOW;
+    }
+    let Some(label) = label::of(task) else { return ALLOW };
 
     let Some(family) = probe_at::<u16>(address, 0) else { return DENY };
     // Dissolving an association reaches nobody.
@@ -52,9 +60,14 @@ pub(crate) fn socket_connect(ctx: &LsmContext) -> i32 {
     };
     let object = encode(socket, address, family, len, slot);
     let question = Question { operation: Operation::Connect, access: access::CONNECT, object };
-    let answer = judge(&label, &question, slot);
+    let judged = judge(&label, head, &question, slot);
     scratch::release(slot);
-    answer
+    // Under learn there is nothing to remember: what is reported once is known elsewhere.
+    let granted = side(judged.granted, label.flags) & access::CONNECT != 0;
+    if peer != 0 && granted && head.mode() != Some(Mode::Learn) {
+        peers::remember(peer, head);
+    }
+    judged.answer
 }
 
 /// Writes the peer into the buffer as the matcher takes it.
@@ -72,7 +85,8 @@ fn encode(socket: Pointer, address: Pointer, family: u16, len: i32, slot: *mut S
     if size == 0 {
         return Object::none(Reason::BadAddress);
     }
-    Object { bytes: buffer, skip: 0, len: scratch::plain(slot, size), start: Start::Peer, problem: None }
+    let len = scratch::plain(slot, size);
+    Object { skip: 0, split: len, len, start: PEER, problem: 0 }
 }
 
 #[inline(always)]

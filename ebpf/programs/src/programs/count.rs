@@ -2,7 +2,6 @@
 
 use aya_ebpf::btf_maps::PerCpuArray;
 use stockade_abi::hook::Hook;
-use stockade_abi::reason::Reason;
 
 use super::atomic;
 use super::maps::{CANARY, LOST, REASONS};
@@ -16,9 +15,10 @@ fn add<const N: usize>(counters: &PerCpuArray<u64, N>, index: u32) {
     }
 }
 
+/// Counts a decision by the number of its reason.
 #[inline(always)]
-pub(crate) fn decision(reason: Reason) {
-    add(&REASONS, reason as u32);
+pub(crate) fn decision(reason: u32) {
+    add(&REASONS, reason);
 }
 
 #[inline(always)]

@@ -5,16 +5,15 @@ use aya_ebpf::helpers::{bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_get_
 use core::ptr;
 use stockade_abi::event::{EventHeader, HEADER_LEN};
 use stockade_abi::label::Label;
-use stockade_abi::object::View;
-use stockade_abi::reason::{Mode, Reason, Verdict};
+use stockade_abi::reason::Mode;
 
 use super::count;
 use super::judge::Question;
 use super::kernel::{Pointer, current, load, probe};
 use super::maps::{EVENTS, SEEN};
-use super::policy::{Object, Start};
+use super::policy::{Object, PEER};
 use super::rounds::{CONTINUE, STOP, rounds};
-use super::scratch::{OBJECT_SIZE, Scratch, byte_at};
+use super::scratch::{self, OBJECT_SIZE, Scratch, byte_at};
 
 /// An observation, as it is remembered. The generation is part of it, so that a new policy, and an
 /// agent that came back, see everything once more.
@@ -28,61 +27,55 @@ pub(crate) struct SeenKey {
     kind: u32,
 }
 
-/// One decision, ready to be recorded.
+/// One decision, ready to be recorded; its enumerations as the numbers that go into the record.
 pub(crate) struct Record<'a> {
     pub(crate) label: &'a Label,
     pub(crate) question: &'a Question,
-    pub(crate) mode: Option<Mode>,
-    pub(crate) verdict: Verdict,
-    pub(crate) reason: Reason,
+    pub(crate) mode: u32,
+    pub(crate) verdict: u32,
+    pub(crate) reason: u32,
     pub(crate) missing: u32,
     pub(crate) generation: u64,
 }
 
-/// Puts a record into the ring; while learning, only the first of its kind.
+/// Puts a record into the ring; while learning, only the first of its kind. False when it is lost.
 #[inline(always)]
-pub(crate) fn record(record: &Record<'_>, scratch: *mut Scratch) {
-    let key = match (record.mode, record.question.object.problem) {
-        (Some(Mode::Learn), None) => {
-            let key = seen_key(record, &record.question.object);
-            // SAFETY: only whether there is a value matters.
-            if unsafe { SEEN.get(key) }.is_some() {
-                return;
-            }
-            Some(key)
+pub(crate) fn record(record: &Record<'_>, scratch: *mut Scratch) -> bool {
+    let once = record.mode == Mode::Learn as u32 && record.question.object.problem == 0;
+    let mut key = SeenKey { subject: 0, object: 0, generation: 0, access: 0, kind: 0 };
+    if once {
+        key = seen_key(record, &record.question.object, scratch::object(scratch));
+        // SAFETY: only whether there is a value matters.
+        if unsafe { SEEN.get(key) }.is_some() {
+            return true;
         }
-        (Some(Mode::Learn), Some(_)) | (Some(Mode::Audit | Mode::Enforce) | None, _) => None,
-    };
+    }
     if !long(record, scratch) {
         count::lost(record.label.policy);
-        return;
+        return false;
     }
-    if let Some(key) = key {
+    if once {
         // Not remembered means reported once more: never a loss.
         let _reported_again = SEEN.insert(key, 1, 0);
     }
+    true
 }
 
 #[inline(always)]
-fn seen_key(record: &Record<'_>, object: &Object) -> SeenKey {
-    let view = match object.start {
-        Start::Path(view) => view as u32,
-        Start::Peer => 0xff,
-    };
+fn seen_key(record: &Record<'_>, object: &Object, bytes: *const u8) -> SeenKey {
     SeenKey {
         subject: record.label.subject,
-        object: hash(object),
+        object: hash(object, bytes),
         generation: record.generation,
         access: record.question.access,
-        kind: record.question.operation as u32 | view << 8 | record.label.flags << 16,
+        kind: record.question.operation as u32 | object.start << 8 | record.label.flags << 16,
     }
 }
 
 /// 64-bit FNV-1a over the part of the object that is matched.
 #[inline(always)]
-fn hash(object: &Object) -> u64 {
-    let mut hash =
-        Hash { value: 0xcbf2_9ce4_8422_2325, bytes: object.bytes, skip: object.skip, len: object.len };
+fn hash(object: &Object, bytes: *const u8) -> u64 {
+    let mut hash = Hash { value: 0xcbf2_9ce4_8422_2325, bytes, skip: object.skip, len: object.len };
     rounds(OBJECT_SIZE as u32, &mut hash, add_byte);
     hash.value
 }
@@ -109,7 +102,7 @@ extern "C" fn add_byte(round: u32, hash: &mut Hash) -> i64 {
 /// Puts a record without an object into the ring.
 #[inline(always)]
 pub(crate) fn short(record: &Record<'_>) {
-    let header = header(record, View::Plain, 0, 0);
+    let header = header(record, 0, 0, 0);
     // SAFETY: the header is on the stack, whole and initialised.
     if !unsafe { output(&raw const header, 0) } {
         count::lost(record.label.policy);
@@ -119,10 +112,7 @@ pub(crate) fn short(record: &Record<'_>) {
 #[inline(always)]
 fn long(record: &Record<'_>, scratch: *mut Scratch) -> bool {
     let object = &record.question.object;
-    let view = match object.start {
-        Start::Path(view) => view,
-        Start::Peer => View::Plain,
-    };
+    let view = if object.start == PEER { 0 } else { object.start };
     let len = object.len & (OBJECT_SIZE as u32 - 1);
     // SAFETY: the claim on the buffer is ours.
     let start = unsafe { &raw mut (*scratch).header };
@@ -133,9 +123,9 @@ fn long(record: &Record<'_>, scratch: *mut Scratch) -> bool {
 }
 
 #[inline(always)]
-fn header(record: &Record<'_>, view: View, skip: u32, len: u32) -> EventHeader {
+fn header(record: &Record<'_>, view: u32, skip: u32, len: u32) -> EventHeader {
     let pid_tgid = bpf_get_current_pid_tgid();
-    let parent: Pointer = load!(current(), task_real_parent as Pointer);
+    let parent: Pointer = load!(current().cast(), task_real_parent as Pointer);
     EventHeader {
         // SAFETY: the helper has no precondition.
         time_ns: unsafe { bpf_ktime_get_boot_ns() },
@@ -152,7 +142,7 @@ fn header(record: &Record<'_>, view: View, skip: u32, len: u32) -> EventHeader {
         operation: record.question.operation as u8,
         verdict: record.verdict as u8,
         reason: record.reason as u8,
-        mode: record.mode.map_or(0, |mode| mode as u8),
+        mode: record.mode as u8,
         view: view as u8,
         reserved: 0,
         skip: skip as u16,

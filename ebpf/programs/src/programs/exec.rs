@@ -6,12 +6,14 @@ use aya_ebpf::programs::LsmContext;
 use aya_log_ebpf::warn;
 use stockade_abi::access;
 use stockade_abi::hook::Hook;
-use stockade_abi::label::{CANARY, Label};
+use stockade_abi::label::{CANARY, CANARY_MAY_START, Label};
 use stockade_abi::reason::{Operation, Reason};
+use stockade_abi::table::high;
 
-use super::judge::{ALLOW, DENY, Question, judge, without_object};
+use super::judge::{ALLOW, DENY, Question, judge, member, without_object};
 use super::kernel::{Pointer, current, load};
-use super::{count, label, path, scratch};
+use super::policy::side;
+use super::{count, label, path, policy, quick, scratch};
 
 /// `bprm_check_security(bprm)`: called for the program, and once more for each `#!` interpreter.
 #[inline(always)]
@@ -29,20 +31,44 @@ pub(crate) fn bprm_check_security(ctx: &LsmContext) -> i32 {
         },
     };
     if label.flags & CANARY != 0 {
+        if label.member == CANARY_MAY_START {
+            return ALLOW;
+        }
         count::canary(Hook::Exec);
         return DENY;
     }
     let bprm: Pointer = ctx.arg(0);
     let file: Pointer = load!(bprm, bprm_file as Pointer);
 
+    if !enters
+        && let Some((granted, groups)) = quick::program(task, label.policy, file)
+        && (side(granted, label.flags) & access::EXEC != 0 || high(groups) & label.member != 0)
+    {
+        return started_by(ctx, task, label, member(groups), false);
+    }
     let Some(slot) = scratch::claim() else {
         return without_object(&label, Operation::Exec, Reason::ScratchBusy);
     };
-    let object = path::of_file(file, slot);
-    let question = Question { operation: Operation::Exec, access: access::EXEC, object };
-    let answer = judge(&label, &question, slot);
+    let (head, renames) = policy::head_and_renames(label.policy);
+    let found = path::of_file(task, file, head, renames, label.subject, slot);
+    let question = Question { operation: Operation::Exec, access: access::EXEC, object: found.object };
+    let judged = judge(&label, head, &question, slot);
     scratch::release(slot);
-    if answer == ALLOW && enters { enter(ctx, task, label) } else { answer }
+    path::learn(file, label.policy, &found, &judged);
+    if judged.answer != ALLOW {
+        return judged.answer;
+    }
+    started_by(ctx, task, label, member(judged.groups), enters)
+}
+
+/// Notes what the program is known by when it has started, and labels a task that has no label yet.
+#[inline(always)]
+fn started_by(ctx: &LsmContext, task: *mut task_struct, mut label: Label, groups: u32, enters: bool) -> i32 {
+    if enters || groups & !label.next_member != 0 {
+        label.next_member |= groups;
+        return enter(ctx, task, label);
+    }
+    ALLOW
 }
 
 /// Labels the task. The label comes with the first program that may start: until then the task is still
@@ -54,4 +80,27 @@ fn enter(ctx: &LsmContext, task: *mut task_struct, label: Label) -> i32 {
     }
     warn!(ctx, "no memory for the label of the first process of subject {}", label.subject);
     without_object(&label, Operation::Exec, Reason::LabelFull)
+}
+
+/// `bprm_committed_creds(bprm)`: the program has started. From here on it is what the process's groups
+/// of parents are looked up by; a start that failed has changed nothing.
+#[inline(always)]
+pub(crate) fn bprm_committed_creds() -> i32 {
+    let task = current();
+    if label::tag(task).is_none() {
+        return ALLOW;
+    }
+    let Some(mut label) = label::of(task) else { return ALLOW };
+    if label.flags & CANARY != 0 {
+        count::canary(Hook::Started);
+        label::remove(task);
+        return ALLOW;
+    }
+    if label.member != label.next_member || label.next_member != 0 {
+        label.member = label.next_member;
+        label.next_member = 0;
+        // The label is there already: no memory is needed.
+        let _there = label::put(task, label);
+    }
+    ALLOW
 }

@@ -1,14 +1,15 @@
 //! Opening files, and mapping them executable.
 
+use aya_ebpf::bindings::task_struct;
 use aya_ebpf::programs::LsmContext;
 use stockade_abi::access::{self, AccessSet};
 use stockade_abi::hook::Hook;
-use stockade_abi::label::{CANARY, Label};
+use stockade_abi::label::CANARY;
 use stockade_abi::reason::{Operation, Reason};
 
 use super::judge::{ALLOW, DENY, Question, judge, without_object};
 use super::kernel::{Pointer, current, load, offset, probe_at};
-use super::{count, label, path, scratch};
+use super::{count, label, path, policy, quick, scratch};
 
 const O_ACCMODE: u32 = 0o3;
 const O_RDONLY: u32 = 0o0;
@@ -36,22 +37,28 @@ pub(crate) fn file_open(ctx: &LsmContext) -> i32 {
     if before != 0 {
         return before;
     }
-    let Some(label) = label::of(current()) else { return ALLOW };
+    let task = current();
+    let Some(tag) = label::tag(task) else { return ALLOW };
     let file: Pointer = ctx.arg(0);
-    let flags: u32 = load!(file, file_flags as u32);
-    let mode: u32 = load!(file, file_mode as u32);
-    // The exec hook judges a program and its interpreter; the ELF loader is judged when it is mapped.
-    if flags & FMODE_EXEC != 0 {
+    let flags = || -> u32 { load!(file, file_flags as u32) };
+    let mode = || -> u32 { load!(file, file_mode as u32) };
+    let settled = || mode() & FMODE_CREATED == 0;
+    let starts = || flags() & FMODE_EXEC != 0;
+    if quick::file(task, tag, file, || wanted(flags(), mode), settled, starts) {
         return ALLOW;
     }
-    if label.flags & CANARY != 0 {
+    // The exec hook judges a program and its interpreter; the ELF loader is judged when it is mapped.
+    if starts() || mode() & FMODE_NOACCOUNT != 0 {
+        return ALLOW;
+    }
+    if tag.flags & CANARY != 0 {
         count::canary(Hook::FileOpen);
         return DENY;
     }
-    if is_below_user_view(file, mode) || is_pipe(file) {
+    if is_below_user_view(file) || is_pipe(file) {
         return ALLOW;
     }
-    judge_file(&label, file, wanted(flags, mode))
+    judge_file(task, file, wanted(flags(), mode))
 }
 
 /// `mmap_file(file, reqprot, prot, flags)`.
@@ -66,8 +73,8 @@ pub(crate) fn mmap_file(ctx: &LsmContext) -> i32 {
         return ALLOW;
     }
     let task = current();
-    let Some(label) = label::of(task) else { return ALLOW };
-    if label.flags & CANARY != 0 {
+    let Some(tag) = label::tag(task) else { return ALLOW };
+    if tag.flags & CANARY != 0 {
         count::canary(Hook::MmapFile);
         return DENY;
     }
@@ -76,23 +83,36 @@ pub(crate) fn mmap_file(ctx: &LsmContext) -> i32 {
     if file.is_null() || is_own_program(task.cast(), file) {
         return ALLOW;
     }
-    judge_file(&label, file, access::MAP)
+    if quick::file(task, tag, file, || access::MAP, || true, || false) {
+        return ALLOW;
+    }
+    judge_file(task, file, access::MAP)
 }
 
+/// The long way: by the whole path, which is then remembered.
 #[inline(always)]
-fn judge_file(label: &Label, file: Pointer, access: AccessSet) -> i32 {
+fn judge_file(task: *mut task_struct, file: Pointer, access: AccessSet) -> i32 {
+    let Some(label) = label::of(task) else { return ALLOW };
     let Some(slot) = scratch::claim() else {
-        return without_object(label, Operation::File, Reason::ScratchBusy);
+        return without_object(&label, Operation::File, Reason::ScratchBusy);
     };
-    let object = path::of_file(file, slot);
-    let answer = judge(label, &Question { operation: Operation::File, access, object }, slot);
+    let (head, renames) = policy::head_and_renames(label.policy);
+    let found = path::of_file(task, file, head, renames, label.subject, slot);
+    let question = Question { operation: Operation::File, access, object: found.object };
+    let judged = judge(&label, head, &question, slot);
     scratch::release(slot);
-    answer
+    path::learn(file, label.policy, &found, &judged);
+    judged.answer
 }
 
-/// The accesses that an open asks for.
+/// The accesses that an open asks for. That it makes a name is judged before, by the hook for that,
+/// except for a file without a name.
 #[inline(always)]
-fn wanted(flags: u32, mode: u32) -> AccessSet {
+fn wanted(flags: u32, mode: impl Fn() -> u32) -> AccessSet {
+    // Most opens.
+    if flags & (O_ACCMODE | O_TRUNC) == O_RDONLY {
+        return access::READ;
+    }
     let mut access = match flags & O_ACCMODE {
         O_RDONLY => access::READ,
         O_WRONLY => 0,
@@ -102,27 +122,20 @@ fn wanted(flags: u32, mode: u32) -> AccessSet {
     if flags & O_ACCMODE != O_RDONLY {
         access |= if flags & O_APPEND != 0 { access::APPEND } else { access::WRITE };
     }
-    if flags & O_TRUNC != 0 && mode & FMODE_CREATED == 0 {
+    if flags & O_TRUNC != 0 && mode() & FMODE_CREATED == 0 {
         access |= access::WRITE;
-    }
-    if mode & FMODE_CREATED != 0 {
-        access |= access::CREATE;
     }
     access
 }
 
 /// Whether this is the kernel opening, for an overlay, the file behind one that the user opened.
 #[inline(always)]
-fn is_below_user_view(file: Pointer, mode: u32) -> bool {
-    if mode & FMODE_NOACCOUNT != 0 {
-        return true;
-    }
+fn is_below_user_view(file: Pointer) -> bool {
     let sb = path::super_block(file);
     if load!(sb, sb_flags as u64) & SB_KERNMOUNT != 0 {
         return false;
     }
-    let path = file.wrapping_byte_add(offset!(file_path));
-    let mount: Pointer = load!(path, path_mnt as Pointer);
+    let mount: Pointer = load!(file, file_mount as Pointer);
     let container = mount.wrapping_byte_sub(offset!(mount_mnt));
     probe_at::<u64>(container, offset!(mount_ns)) == Some(MNT_NS_INTERNAL)
 }

@@ -1,34 +1,105 @@
-//! Reading the kernel's structures at the offsets that the agent resolved.
+//! Reading the kernel's structures at the offsets that the agent puts in.
 
 use aya_ebpf::bindings::task_struct;
 use aya_ebpf::helpers::bpf_probe_read_kernel;
 use aya_ebpf::helpers::generated::bpf_get_current_task_btf;
+use core::arch::asm;
 use core::ffi::c_void;
-use stockade_abi::offsets::{FIELDS, Offsets};
-
-/// Filled in by the agent before the programs are loaded, so that the verifier sees constants.
-#[unsafe(no_mangle)]
-pub(crate) static OFFSETS: Offsets = Offsets::from_values([0; FIELDS.len()]);
+use stockade_abi::offsets::{Field, LOAD_MARK, VALUE_MARK};
 
 /// A pointer to a structure of the kernel.
 pub(crate) type Pointer = *mut c_void;
 
-/// The offset of one field.
+/// The placeholder of a load of `field`.
+pub(crate) const fn load_mark(field: Field) -> i32 {
+    LOAD_MARK as i32 + field as i32
+}
+
+/// The placeholder of `field`'s offset as a number.
+pub(crate) const fn value_mark(field: Field) -> i32 {
+    VALUE_MARK + field as i32
+}
+
+/// A value that one instruction loads.
+pub(crate) trait Loaded: Sized {
+    /// # Safety
+    ///
+    /// The verifier knows the type of what `base` points to, and the field.
+    unsafe fn load<const MARK: i32>(base: Pointer) -> Self;
+}
+
+macro_rules! loaded {
+    ($type:ty, $size:literal) => {
+        impl Loaded for $type {
+            #[inline(always)]
+            unsafe fn load<const MARK: i32>(base: Pointer) -> Self {
+                let value: u64;
+                // SAFETY: one load; the verifier checks the pointer, and a bad address reads as zero.
+                unsafe {
+                    asm!(
+                        concat!("{value} = *(", $size, " *)({base} + {mark})"),
+                        value = out(reg) value,
+                        base = in(reg) base,
+                        mark = const MARK,
+                        options(nostack)
+                    )
+                };
+                value as $type
+            }
+        }
+    };
+}
+
+loaded!(u64, "u64");
+loaded!(u32, "u32");
+loaded!(u16, "u16");
+
+impl Loaded for Pointer {
+    #[inline(always)]
+    unsafe fn load<const MARK: i32>(base: Pointer) -> Self {
+        let value: Pointer;
+        // SAFETY: one load; the verifier checks the pointer, and a bad address reads as zero.
+        unsafe {
+            asm!(
+                "{value} = *(u64 *)({base} + {mark})",
+                value = out(reg) value,
+                base = in(reg) base,
+                mark = const MARK,
+                options(nostack)
+            )
+        };
+        value
+    }
+}
+
+/// The offset of one field as a number.
 macro_rules! offset {
-    ($field:ident) => {{
-        let field = &raw const $crate::programs::kernel::OFFSETS.$field;
-        // SAFETY: a read of our own global; volatile, since the agent replaces its value.
-        let value = unsafe { core::ptr::read_volatile(field) };
-        value as usize
-    }};
+    ($field:ident) => {
+        $crate::programs::kernel::offset_of::<
+            { $crate::programs::kernel::value_mark(stockade_abi::offsets::Field::$field) },
+        >()
+    };
+}
+
+/// The address of a field, for the verifier still a part of its structure.
+macro_rules! part {
+    ($base:expr, $field:ident) => {
+        $crate::programs::kernel::part_of::<
+            { $crate::programs::kernel::value_mark(stockade_abi::offsets::Field::$field) },
+        >($base)
+    };
 }
 
 /// Loads a field of a structure that the verifier trusts.
 macro_rules! load {
     ($base:expr, $field:ident as $type:ty) => {{
-        let at = $base.wrapping_byte_add($crate::programs::kernel::offset!($field)).cast::<$type>();
-        // SAFETY: the verifier checks the pointer's type and the field; a bad address reads as zero.
-        let value = unsafe { core::ptr::read_volatile(at) };
+        let base = $base;
+        // SAFETY: the verifier checks the pointer's type and the field.
+        let value = unsafe {
+            <$type as $crate::programs::kernel::Loaded>::load::<
+                { $crate::programs::kernel::load_mark(stockade_abi::offsets::Field::$field) },
+            >(base)
+        };
         value
     }};
 }
@@ -40,7 +111,23 @@ macro_rules! probe {
     };
 }
 
-pub(crate) use {load, offset, probe};
+pub(crate) use {load, offset, part, probe};
+
+#[inline(always)]
+pub(crate) fn offset_of<const MARK: i32>() -> usize {
+    let value: usize;
+    // SAFETY: an assignment.
+    unsafe { asm!("{value} = {mark}", value = out(reg) value, mark = const MARK, options(nostack)) };
+    value
+}
+
+#[inline(always)]
+pub(crate) fn part_of<const MARK: i32>(base: Pointer) -> Pointer {
+    let mut part = base;
+    // SAFETY: an addition; nothing is accessed.
+    unsafe { asm!("{part} += {mark}", part = inout(reg) part, mark = const MARK, options(nostack)) };
+    part
+}
 
 #[inline(always)]
 pub(crate) fn probe_at<T>(base: Pointer, offset: usize) -> Option<T> {
@@ -56,14 +143,6 @@ pub(crate) fn current() -> *mut task_struct {
     unsafe { bpf_get_current_task_btf() }
 }
 
-/// Address of the root directory's entry of `task`.
-#[inline(always)]
-fn root_of(task: Pointer) -> Option<Pointer> {
-    let fs: Pointer = probe!(task, task_fs as Pointer)?;
-    let root = fs.wrapping_byte_add(offset!(fs_root));
-    probe!(root, path_dentry as Pointer)
-}
-
 /// Whether `task` still has the root directory of the host: it belongs to a runtime that has not yet
 /// entered the container.
 ///
@@ -71,6 +150,7 @@ fn root_of(task: Pointer) -> Option<Pointer> {
 /// "no": the task is then judged.
 #[inline(always)]
 pub(crate) fn has_host_root(task: Pointer) -> bool {
+    let root_of = |task| probe!(probe!(task, task_fs as Pointer)?, fs_root_dentry as Pointer);
     let host = || {
         let pid: Pointer = probe!(task, task_thread_pid as Pointer)?;
         let outermost = pid.wrapping_byte_add(offset!(pid_numbers));

@@ -1,24 +1,28 @@
 //! Every map, with its size and the reason for it.
 
-use aya_ebpf::bindings::{BPF_F_NO_PREALLOC, bpf_map_type, task_struct};
+use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC, bpf_map_type, task_struct};
 use aya_ebpf::btf_maps::{Array, ArrayOfMaps, HashMap, LruHashMap, PerCpuArray, RingBuf};
-use aya_ebpf::helpers::generated::bpf_task_storage_get;
+use aya_ebpf::helpers::generated::{bpf_inode_storage_get, bpf_task_storage_get};
 use aya_ebpf::macros::btf_map;
 use core::ffi::c_void;
 use core::marker::PhantomData;
 use core::ptr;
+use stockade_abi::head::TABLES;
 use stockade_abi::hook::Hook;
+use stockade_abi::known::InodeMemory;
 use stockade_abi::label::{Label, SubjectEntry};
 use stockade_abi::reason::Reason;
 use stockade_abi::{POLICY_SLOTS, SUBJECTS_MAX, table};
 
 use super::emit::SeenKey;
+use super::kernel::Pointer;
+use super::peers::KnownPeer;
 use super::scratch::{SCRATCH_SLOTS, Scratch};
 
-/// A map whose values hang on tasks; aya has no wrapper for this kind.
+/// A map whose values hang on objects of the kernel and go with them.
 #[repr(C)]
-pub(crate) struct TaskStorage<T> {
-    r#type: *const [i32; bpf_map_type::BPF_MAP_TYPE_TASK_STORAGE as usize],
+pub(crate) struct LocalStorage<T, const KIND: usize> {
+    r#type: *const [i32; KIND],
     key: *const i32,
     value: *const T,
     max_entries: *const [i32; 0],
@@ -27,9 +31,9 @@ pub(crate) struct TaskStorage<T> {
 }
 
 // SAFETY: the fields only describe the map to the loader and are never read.
-unsafe impl<T> Sync for TaskStorage<T> {}
+unsafe impl<T, const KIND: usize> Sync for LocalStorage<T, KIND> {}
 
-impl<T> TaskStorage<T> {
+impl<T, const KIND: usize> LocalStorage<T, KIND> {
     const fn new() -> Self {
         Self {
             r#type: ptr::null(),
@@ -41,16 +45,44 @@ impl<T> TaskStorage<T> {
         }
     }
 
+    /// The map itself, as helpers and the kernel's own structures name it.
+    #[inline(always)]
+    pub(crate) fn map(&self) -> *mut c_void {
+        ptr::from_ref(self).cast_mut().cast()
+    }
+}
+
+/// A map whose values hang on tasks.
+pub(crate) type TaskStorage<T> = LocalStorage<T, { bpf_map_type::BPF_MAP_TYPE_TASK_STORAGE as usize }>;
+/// A map whose values hang on inodes.
+pub(crate) type InodeStorage<T> = LocalStorage<T, { bpf_map_type::BPF_MAP_TYPE_INODE_STORAGE as usize }>;
+
+impl<T> TaskStorage<T> {
     /// The value of `task`; with `initial`, made if it has none. Null when there is none, or no memory.
     #[inline(always)]
     pub(crate) fn get(&self, task: *mut task_struct, initial: Option<&mut T>) -> *mut T {
-        let map = ptr::from_ref(self).cast_mut().cast::<c_void>();
         let (value, flags) = match initial {
             Some(value) => (ptr::from_mut(value).cast::<c_void>(), 1),
             None => (ptr::null_mut(), 0),
         };
         // SAFETY: the verifier proves that `task` is a trusted task and `value` large enough.
-        unsafe { bpf_task_storage_get(map, task, value, flags) }.cast()
+        unsafe { bpf_task_storage_get(self.map(), task, value, flags) }.cast()
+    }
+}
+
+impl<T> InodeStorage<T> {
+    /// The value of `inode`, or null.
+    #[inline(always)]
+    pub(crate) fn get(&self, inode: Pointer) -> *mut T {
+        // SAFETY: the verifier proves that `inode` is an inode.
+        unsafe { bpf_inode_storage_get(self.map(), inode, ptr::null_mut(), 0) }.cast()
+    }
+
+    /// The value of `inode`, made of zeroes if it has none; null when there is no memory.
+    #[inline(always)]
+    pub(crate) fn get_or_make(&self, inode: Pointer) -> *mut T {
+        // SAFETY: as above.
+        unsafe { bpf_inode_storage_get(self.map(), inode, ptr::null_mut(), 1) }.cast()
     }
 }
 
@@ -58,21 +90,43 @@ impl<T> TaskStorage<T> {
 #[btf_map]
 pub(crate) static LABELS: TaskStorage<Label> = TaskStorage::new();
 
+/// What was decided about each inode.
+#[btf_map]
+pub(crate) static INODES: InodeStorage<InodeMemory> = InodeStorage::new();
+
+/// Files that were decided about once: what comes again is worth remembering.
+#[btf_map]
+pub(crate) static ONCE: Array<u64, ONCE_ENTRIES> = Array::new();
+
+/// A power of two.
+pub(crate) const ONCE_ENTRIES: usize = 8192;
+
 /// What is known of each bound cgroup before its first process is labelled.
 #[btf_map]
 pub(crate) static SUBJECTS: HashMap<u64, SubjectEntry, { SUBJECTS_MAX as usize }> = HashMap::new();
 
-/// Policy tables by slot, one map for each size. A slot is filled in one of them; while a policy moves
-/// to another size it is filled in two, and the smaller one counts.
+/// The head of each policy, by slot, and in [`stockade_abi::RENAMES_SLOT`] a count of renames: one value,
+/// so that one lookup gives both. The agent stores to it directly, hence the flag.
 #[btf_map]
-pub(crate) static POLICIES_S: ArrayOfMaps<Array<[u64; table::SMALL], 1>, { POLICY_SLOTS as usize }> =
+pub(crate) static HEADS: Array<[u64; POLICY_SLOTS as usize], 1, { BPF_F_MMAPABLE as usize }> = Array::new();
+
+/// Tables by the number that heads give them, one map for each size.
+#[btf_map]
+pub(crate) static TABLES_S: ArrayOfMaps<Array<[u64; table::SMALL], 1>, { TABLES as usize }> =
     ArrayOfMaps::new();
 #[btf_map]
-pub(crate) static POLICIES_M: ArrayOfMaps<Array<[u64; table::MEDIUM], 1>, { POLICY_SLOTS as usize }> =
+pub(crate) static TABLES_M: ArrayOfMaps<Array<[u64; table::MEDIUM], 1>, { TABLES as usize }> =
     ArrayOfMaps::new();
 #[btf_map]
-pub(crate) static POLICIES_L: ArrayOfMaps<Array<[u64; table::LARGE], 1>, { POLICY_SLOTS as usize }> =
+pub(crate) static TABLES_L: ArrayOfMaps<Array<[u64; table::LARGE], 1>, { TABLES as usize }> =
     ArrayOfMaps::new();
+
+/// Peers that were granted, see [`super::peers`].
+#[btf_map]
+pub(crate) static PEERS: Array<KnownPeer, PEER_ENTRIES> = Array::new();
+
+/// A power of two.
+pub(crate) const PEER_ENTRIES: usize = 4096;
 
 /// Records for the agent. 4 MiB hold about 30 000 of them while the agent is away.
 #[btf_map]

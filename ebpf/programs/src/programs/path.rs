@@ -1,41 +1,162 @@
 //! The canonical path of an open file, as its container sees it.
 
-use aya_ebpf::bindings::path;
+use aya_ebpf::bindings::{path, task_struct};
 use aya_ebpf::helpers::generated::bpf_d_path;
-use stockade_abi::object::View;
+use stockade_abi::head::Head;
+use stockade_abi::object::View as Prefix;
 use stockade_abi::offsets::UPID_SIZE;
 use stockade_abi::reason::Reason;
 
-use super::kernel::{Pointer, current, load, offset, probe, probe_at};
-use super::policy::{Object, Start};
+use super::climb;
+use super::judge::Judged;
+use super::kernel::{Pointer, current, load, offset, part, probe, probe_at};
+use super::memory::{self, Lesson, Place, View, remember};
+use super::policy::Object;
 use super::rounds::{CONTINUE, STOP, rounds};
 use super::scratch::{self, OBJECT_SIZE, Scratch, byte_at};
 
 /// `s_magic` of procfs.
 const PROC: u64 = 0x9fa0;
+/// `i_mode` of a directory.
+const S_IFMT: u32 = 0o170_000;
+const S_IFDIR: u32 = 0o040_000;
 const ENAMETOOLONG: i64 = -36;
 
-/// Writes the path of `file` into the buffer.
+/// A path, and what of it can be remembered.
+#[derive(Clone, Copy)]
+pub(crate) struct Found {
+    pub(crate) object: Object,
+    place: Place,
+    view: View,
+    /// The directory that the entry was in, and the hash of its name, when the path was read.
+    parent: Pointer,
+    name: u64,
+    /// Whether what is decided by the path stays true until something is counted.
+    steady: bool,
+    /// Whether the last component is the entry's name, so that what is before it is the directory's path.
+    in_parent: bool,
+}
+
+/// Finds the path of `file` and leaves it in the buffer.
 #[inline(always)]
-pub(crate) fn of_file(file: Pointer, scratch: *mut Scratch) -> Object {
+pub(crate) fn of_file(
+    task: *mut task_struct,
+    file: Pointer,
+    head: Head,
+    renames: u64,
+    subject: u64,
+    scratch: *mut Scratch,
+) -> Found {
+    let mut found = find(task, file, head, renames, subject, scratch);
+    // How it went must not be followed through all that comes after.
+    found.object.problem = scratch::plain(scratch, found.object.problem);
+    found.object.len = scratch::plain(scratch, found.object.len);
+    found.steady = scratch::plain(scratch, u32::from(found.steady)) != 0;
+    found.in_parent = scratch::plain(scratch, u32::from(found.in_parent)) != 0;
+    found
+}
+
+#[inline(always)]
+fn find(
+    task: *mut task_struct,
+    file: Pointer,
+    head: Head,
+    renames: u64,
+    subject: u64,
+    scratch: *mut Scratch,
+) -> Found {
+    let dentry: Pointer = load!(file, file_dentry as Pointer);
+    let place = Place { dentry, mount: load!(file, file_mount as Pointer) };
+    let sequence: u32 = load!(dentry, dentry_sequence as u32);
+    let parent: Pointer = load!(dentry, dentry_parent as Pointer);
+    let name = memory::name_of(dentry);
+    let name_len: u32 = load!(dentry, dentry_name_len as u32);
+    let mut found = Found {
+        object: Object::none(Reason::PathUnreadable),
+        place,
+        // Without a head nothing is remembered.
+        view: View::of(task, head, renames, subject),
+        parent,
+        name,
+        steady: !head.is_empty() && is_steady(task, file, &place),
+        in_parent: false,
+    };
     // SAFETY: the claim on the buffer is ours.
     let buffer = unsafe { &raw mut (*scratch).object }.cast::<u8>();
-    let path = file.wrapping_byte_add(offset!(file_path)).cast::<path>();
+    let path = part!(file, file_path).cast::<path>();
     // SAFETY: the verifier proves that `path` is part of a trusted file, and the size of the buffer.
     let len = unsafe { bpf_d_path(path, buffer.cast(), OBJECT_SIZE as u32) };
     if len == ENAMETOOLONG {
-        return Object::none(Reason::PathTooLong);
+        found.object = Object::none(Reason::PathTooLong);
+        return found;
     }
     if len < 2 || len > OBJECT_SIZE as i64 {
-        return Object::none(Reason::PathUnreadable);
+        return found;
     }
     let len = (len - 1) as u32;
-    let (view, skip) = own_procfs_entry(file, scratch, len).unwrap_or((View::Plain, 0));
+    let (prefix, skip) = own_procfs_entry(file, scratch, len).unwrap_or((Prefix::Plain, 0));
     let skip = scratch::plain(scratch, skip);
-    Object { bytes: buffer, skip, len, start: Start::Path(view), problem: None }
+    // Directory and name belong to this path only if the entry was not renamed meanwhile.
+    let renamed = sequence & 1 != 0 || load!(dentry, dentry_sequence as u32) != sequence;
+    if renamed || load!(dentry, dentry_hashed as u64) == 0 {
+        found.steady = false;
+    }
+    let split = scratch::plain(scratch, len.wrapping_sub(name_len));
+    found.in_parent = found.steady
+        && dentry != load!(place.mount, vfsmount_root as Pointer)
+        && split > 0
+        && split < len
+        && byte_at(buffer, split - 1) == b'/';
+    let split = scratch::plain(scratch, if found.in_parent { split } else { len });
+    let start = scratch::plain(scratch, prefix as u32);
+    found.object = Object { skip, split, len, start, problem: 0 };
+    found
 }
 
-/// The file systems's magic number and flags.
+/// Whether a decision about the file can be remembered: its path means the same for whoever has the same
+/// view, and changes only in ways that are noticed.
+#[inline(always)]
+fn is_steady(task: *mut task_struct, file: Pointer, place: &Place) -> bool {
+    // What procfs shows depends on who looks.
+    if load!(super_block(file), sb_magic as u64) == PROC {
+        return false;
+    }
+    let proxy: Pointer = load!(task.cast(), task_nsproxy as Pointer);
+    let namespace: Pointer = load!(proxy, nsproxy_mounts as Pointer);
+    // A namespace in which nothing was mounted yet has no number of its own.
+    if load!(namespace, mounts_event as u64) == 0 {
+        return false;
+    }
+    let mount = place.mount.wrapping_byte_sub(offset!(mount_mnt));
+    if probe!(mount, mount_ns as Pointer) != Some(namespace) {
+        return false;
+    }
+    let inode: Pointer = load!(file, file_inode as Pointer);
+    let is_directory = u32::from(load!(inode, inode_mode as u16)) & S_IFMT == S_IFDIR;
+    climb::is_steady(place, is_directory)
+}
+
+/// Remembers what came of the path.
+#[inline(always)]
+pub(crate) fn learn(file: Pointer, slot: u32, found: &Found, judged: &Judged) {
+    if !found.steady {
+        return;
+    }
+    if judged.granted != 0 {
+        let inode: Pointer = load!(file, file_inode as Pointer);
+        if memory::comes_again(inode) {
+            let lesson = Lesson::File { name: found.name, granted: judged.granted, groups: judged.groups };
+            remember(inode, slot, &found.place, &found.view, lesson);
+        }
+    }
+    if found.in_parent && judged.below != 0 {
+        let directory = Place { dentry: found.parent, mount: found.place.mount };
+        let inode: Pointer = load!(found.parent, dentry_inode as Pointer);
+        remember(inode, slot, &directory, &found.view, Lesson::Directory { below: judged.below });
+    }
+}
+
+/// The file system's magic number and flags.
 #[inline(always)]
 pub(crate) fn super_block(file: Pointer) -> Pointer {
     let inode: Pointer = load!(file, file_inode as Pointer);
@@ -44,7 +165,7 @@ pub(crate) fn super_block(file: Pointer) -> Pointer {
 
 /// Recognises the current process's own entries in procfs, by number and namespace.
 #[inline(always)]
-fn own_procfs_entry(file: Pointer, scratch: *mut Scratch, len: u32) -> Option<(View, u32)> {
+fn own_procfs_entry(file: Pointer, scratch: *mut Scratch, len: u32) -> Option<(Prefix, u32)> {
     let sb = super_block(file);
     if load!(sb, sb_magic as u64) != PROC {
         return None;
@@ -68,9 +189,9 @@ fn own_procfs_entry(file: Pointer, scratch: *mut Scratch, len: u32) -> Option<(V
         && let Some((tid, after_tid)) = number(buffer, after_pid + 6, len)
         && tid == number_in(task, shown)?
     {
-        return Some((View::ThreadSelf, after_tid));
+        return Some((Prefix::ThreadSelf, after_tid));
     }
-    Some((View::ProcSelf, after_pid))
+    Some((Prefix::ProcSelf, after_pid))
 }
 
 /// Whether `word` stands at `at`. Stale bytes after the path's end do no harm: `number` checks the end.

@@ -1,138 +1,227 @@
 //! Finding a policy's table and walking it.
 
+use stockade_abi::head::{Head, Size};
 use stockade_abi::object::View;
-use stockade_abi::reason::{Mode, Reason};
-use stockade_abi::table::{self, Words, high, low};
+use stockade_abi::reason::Reason;
+use stockade_abi::table::{self, Table, high, low};
+use stockade_abi::{POLICY_SLOTS, RENAMES_SLOT};
 
-use super::maps::{POLICIES_L, POLICIES_M, POLICIES_S};
+use super::atomic;
+use super::maps::{HEADS, TABLES_L, TABLES_M, TABLES_S};
 use super::rounds::{CONTINUE, STOP, rounds};
 use super::scratch::{OBJECT_SIZE, byte_at};
+
+/// The words of all slots.
+#[inline(always)]
+pub(crate) fn words() -> Option<*const u64> {
+    HEADS.get_ptr(0).map(|words| words.cast())
+}
+
+/// The word of `slot`. In the slot of the renames it is no head, which the caller has to know.
+#[inline(always)]
+pub(crate) fn word(words: *const u64, slot: u32) -> Head {
+    let at = words.wrapping_add(slot as usize & (POLICY_SLOTS as usize - 1));
+    // SAFETY: inside the value, by the mask; volatile, since the agent may store at any moment.
+    Head::from_word(unsafe { core::ptr::read_volatile(at) })
+}
+
+/// How many directories were about to be renamed until now.
+#[inline(always)]
+pub(crate) fn renames(words: *const u64) -> u64 {
+    // SAFETY: inside the value; volatile, since others count.
+    unsafe { core::ptr::read_volatile(words.wrapping_add(RENAMES_SLOT as usize)) }
+}
+
+/// The head in `slot`, and how many directories were about to be renamed until now.
+#[inline(always)]
+pub(crate) fn head_and_renames(slot: u32) -> (Head, u64) {
+    match words() {
+        Some(words) if slot != RENAMES_SLOT => (word(words, slot), renames(words)),
+        Some(words) => (Head::EMPTY, renames(words)),
+        None => (Head::EMPTY, 0),
+    }
+}
+
+/// The head in `slot`.
+#[inline(always)]
+pub(crate) fn head(slot: u32) -> Head {
+    head_and_renames(slot).0
+}
+
+/// Counts a directory that is about to be renamed.
+#[inline(always)]
+pub(crate) fn count_rename() {
+    if let Some(words) = HEADS.get_ptr_mut(0) {
+        let at = words.cast::<u64>().wrapping_add(RENAMES_SLOT as usize);
+        // SAFETY: inside the value.
+        unsafe { atomic::increment(at) };
+    }
+}
 
 /// A table in a map, of one of three sizes.
 #[derive(Clone, Copy)]
 pub(crate) enum Policy {
-    Small(Table<{ table::SMALL }>),
-    Medium(Table<{ table::MEDIUM }>),
-    Large(Table<{ table::LARGE }>),
+    Small(Words<{ table::SMALL }>),
+    Medium(Words<{ table::MEDIUM }>),
+    Large(Words<{ table::LARGE }>),
 }
 
 /// A table of `N` words. `N` is a power of two.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
-pub(crate) struct Table<const N: usize>(*const u64);
+pub(crate) struct Words<const N: usize>(*const u64);
 
-impl<const N: usize> Words for Table<N> {
+// The agent checked every place; the masks are what the verifier needs to see.
+impl<const N: usize> Table for Words<N> {
     #[inline(always)]
     fn word(&self, index: u32) -> u64 {
-        // The agent checked every index; the mask is what the verifier needs to see.
         let at = self.0.wrapping_add(index as usize & (N - 1));
         // SAFETY: inside the map value, by the mask.
         unsafe { core::ptr::read_volatile(at) }
     }
+
+    #[inline(always)]
+    fn byte(&self, index: u32) -> u8 {
+        let at = self.0.cast::<u8>().wrapping_add(index as usize & (8 * N - 1));
+        // SAFETY: inside the map value, by the mask.
+        unsafe { core::ptr::read_volatile(at) }
+    }
+
+    #[inline(always)]
+    fn half(&self, index: u32) -> u32 {
+        let at = self.0.cast::<u8>().wrapping_add(index as usize & (8 * N - 4));
+        // SAFETY: inside the map value, by the mask, which also aligns it.
+        unsafe { core::ptr::read_volatile(at.cast()) }
+    }
 }
 
-/// The object of a decision: the first `len` bytes of `bytes`, less `skip` that a view replaces; or why
+/// The object of a decision: the first `len` bytes of the buffer's object, less `skip` that a view replaces; or why
 /// there is none.
 ///
-/// Not a `Result`: what its other variant leaves undefined, the compiler may still copy, and the
-/// verifier refuses to read it.
+/// Numbers where enumerations would say more: these are put where the verifier cannot follow them, or it
+/// would look at a whole decision once for each of their values.
 #[derive(Clone, Copy)]
 pub(crate) struct Object {
-    pub(crate) bytes: *const u8,
     pub(crate) skip: u32,
+    /// Where the last component begins; `len` when that is not known.
+    pub(crate) split: u32,
     pub(crate) len: u32,
-    pub(crate) start: Start,
-    pub(crate) problem: Option<Reason>,
+    /// A [`View`], or [`PEER`].
+    pub(crate) start: u32,
+    /// A [`Reason`], or 0.
+    pub(crate) problem: u32,
 }
+
+/// The object is a peer.
+pub(crate) const PEER: u32 = 0xff;
 
 impl Object {
     /// No object, for `problem`.
     #[inline(always)]
     pub(crate) fn none(problem: Reason) -> Self {
-        let start = Start::Path(View::Plain);
-        Self { bytes: core::ptr::null(), skip: 0, len: 0, start, problem: Some(problem) }
+        Self { skip: 0, split: 0, len: 0, start: 0, problem: problem as u32 }
     }
 }
 
-/// Where a walk begins.
+/// What a table says of an object.
 #[derive(Clone, Copy)]
-pub(crate) enum Start {
-    Path(View),
-    Peer,
+pub(crate) struct Grants {
+    /// Granted to the container, and to a session.
+    pub(crate) granted: u64,
+    /// Taken by deny rules, likewise.
+    pub(crate) denied: u64,
+    /// Groups of parents: those that it belongs to, and those that may start it.
+    pub(crate) groups: u64,
+    /// The state in which the last component begins.
+    pub(crate) below: u32,
+}
+
+/// The half of `word` that is for who has these flags of a label.
+#[inline(always)]
+pub(crate) fn side(word: u64, flags: u32) -> u32 {
+    if flags & stockade_abi::label::SESSION == 0 { low(word) } else { high(word) }
 }
 
 impl Policy {
-    /// The policy in `slot`.
+    /// The table that `head` names.
     #[inline(always)]
-    pub(crate) fn find(slot: u32) -> Option<Self> {
-        if let Some(words) = POLICIES_S.get_value(slot, &0) {
-            return Some(Self::Small(Table(words.as_ptr())));
+    pub(crate) fn find(head: Head) -> Option<Self> {
+        let number = head.table();
+        match head.size()? {
+            Size::Small => TABLES_S.get_value(number, &0).map(|words| Self::Small(Words(words.as_ptr()))),
+            Size::Medium => TABLES_M.get_value(number, &0).map(|words| Self::Medium(Words(words.as_ptr()))),
+            Size::Large => TABLES_L.get_value(number, &0).map(|words| Self::Large(Words(words.as_ptr()))),
         }
-        if let Some(words) = POLICIES_M.get_value(slot, &0) {
-            return Some(Self::Medium(Table(words.as_ptr())));
-        }
-        POLICIES_L.get_value(slot, &0).map(|words| Self::Large(Table(words.as_ptr())))
     }
 
+    /// What is granted on `object`.
     #[inline(always)]
-    pub(crate) fn generation(&self) -> u64 {
-        self.header(table::GENERATION)
-    }
-
-    #[inline(always)]
-    pub(crate) fn mode(&self) -> Option<Mode> {
-        Mode::from_u64(self.header(table::MODE))
-    }
-
-    #[inline(always)]
-    fn header(&self, index: u32) -> u64 {
+    pub(crate) fn grants(&self, object: &Object, bytes: *const u8) -> Grants {
         match self {
-            Self::Small(table) => table.word(index),
-            Self::Medium(table) => table.word(index),
-            Self::Large(table) => table.word(index),
+            Self::Small(table) => walk(table, object, bytes),
+            Self::Medium(table) => walk(table, object, bytes),
+            Self::Large(table) => walk(table, object, bytes),
         }
     }
+}
 
-    /// Accesses granted on `object`, to the container and to a session.
-    #[inline(always)]
-    pub(crate) fn grants(&self, object: &Object) -> (u32, u32) {
-        match self {
-            Self::Small(table) => walk(table, object),
-            Self::Medium(table) => walk(table, object),
-            Self::Large(table) => walk(table, object),
-        }
+/// What `table` grants where `state` was reached.
+#[inline(always)]
+pub(crate) fn grants_in<const N: usize>(table: &Words<N>, state: u32, below: u32) -> Grants {
+    let number = table::grant_number(table, state);
+    Grants {
+        granted: table::grant_word(table, number, 0),
+        denied: table::grant_word(table, number, 1),
+        groups: table::grant_word(table, number, 2),
+        below,
     }
 }
 
 #[inline(always)]
-fn walk<const N: usize>(table: &Table<N>, object: &Object) -> (u32, u32) {
+fn walk<const N: usize>(table: &Words<N>, object: &Object, bytes: *const u8) -> Grants {
     let state = match object.start {
-        Start::Path(View::Plain) => low(table.word(table::STARTS)),
-        Start::Path(View::ProcSelf) => high(table.word(table::STARTS)),
-        Start::Path(View::ThreadSelf) => low(table.word(table::MORE_STARTS)),
-        Start::Peer => high(table.word(table::MORE_STARTS)),
+        PLAIN => low(table.word(table::STARTS)),
+        PROC_SELF => high(table.word(table::STARTS)),
+        THREAD_SELF => low(table.word(table::MORE_STARTS)),
+        3.. => high(table.word(table::MORE_STARTS)),
     };
-    let mut walk = Walk { table: *table, bytes: object.bytes, skip: object.skip, len: object.len, state };
+    let mut walk = Walk { table: *table, bytes, from: object.skip, end: object.split, state };
     rounds(OBJECT_SIZE as u32, &mut walk, visit::<N>);
-    table::grants(table, walk.state)
+    let below = walk.state;
+    walk.from = object.split;
+    walk.end = object.len;
+    rounds(OBJECT_SIZE as u32, &mut walk, visit::<N>);
+    grants_in(table, walk.state, below)
 }
+
+const PLAIN: u32 = View::Plain as u32;
+const PROC_SELF: u32 = View::ProcSelf as u32;
+const THREAD_SELF: u32 = View::ThreadSelf as u32;
 
 /// A walk under way.
 #[repr(C)]
 struct Walk<const N: usize> {
-    table: Table<N>,
+    table: Words<N>,
     bytes: *const u8,
-    skip: u32,
-    len: u32,
+    from: u32,
+    end: u32,
     state: u32,
 }
 
 extern "C" fn visit<const N: usize>(round: u32, walk: &mut Walk<N>) -> i64 {
-    let at = walk.skip + round;
-    if at >= walk.len || walk.state == table::DEAD {
+    let at = walk.from + round;
+    if at >= walk.end || walk.state == table::DEAD {
         return STOP;
     }
     let byte = byte_at(walk.bytes, at);
     walk.state = table::step(&walk.table, walk.state, byte);
     CONTINUE
+}
+
+/// Walks `len` bytes of a buffer from `state`.
+#[inline(always)]
+pub(crate) fn walk_bytes<const N: usize>(table: &Words<N>, state: u32, bytes: *const u8, len: u32) -> u32 {
+    let mut walk = Walk { table: *table, bytes, from: 0, end: len, state };
+    rounds(OBJECT_SIZE as u32, &mut walk, visit::<N>);
+    walk.state
 }

@@ -22,7 +22,12 @@ pub(crate) struct Scratch {
     plain: u64,
     pub(crate) header: EventHeader,
     pub(crate) object: [u8; OBJECT_SIZE],
+    /// Where a path is put together from its end.
+    pub(crate) build: [u8; OBJECT_SIZE + NAME_SIZE],
 }
+
+/// Bytes of the longest name, and room for what the verifier cannot follow.
+pub(crate) const NAME_SIZE: usize = 512;
 
 /// Claims a buffer of this CPU.
 #[inline(always)]
@@ -46,13 +51,25 @@ pub(crate) fn claim() -> Option<*mut Scratch> {
 /// loop ended, say) would otherwise make it look at all that comes after once for each of them.
 #[inline(always)]
 pub(crate) fn plain(slot: *mut Scratch, value: u32) -> u32 {
+    plain_word(slot, u64::from(value)) as u32
+}
+
+/// The same for a word.
+#[inline(always)]
+pub(crate) fn plain_word(slot: *mut Scratch, value: u64) -> u64 {
     // SAFETY: only the address is taken.
     let at = unsafe { &raw mut (*slot).plain };
     // SAFETY: a field of a map value that the caller has claimed.
-    unsafe { core::ptr::write_volatile(at, u64::from(value)) };
+    unsafe { core::ptr::write_volatile(at, value) };
     // SAFETY: as above.
-    let value = unsafe { core::ptr::read_volatile(at) };
-    value as u32
+    unsafe { core::ptr::read_volatile(at) }
+}
+
+/// The bytes of a claimed buffer's object.
+#[inline(always)]
+pub(crate) fn object(slot: *mut Scratch) -> *mut u8 {
+    // SAFETY: only the address is taken.
+    unsafe { &raw mut (*slot).object }.cast()
 }
 
 /// Gives a claimed buffer back.

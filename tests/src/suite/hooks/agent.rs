@@ -1,9 +1,8 @@
 //! The agent under test and the product's command line.
 
 use std::fs::{self, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -16,7 +15,8 @@ use crate::suite::wait::eventually;
 
 /// The profile directory.
 pub(crate) const PROFILES: &str = "/tmp/profiles";
-const STATE: &str = "/tmp/state";
+/// The state directory.
+pub(crate) const STATE: &str = "/tmp/state";
 const LOG: &str = "/tmp/agent.log";
 /// What everything that should come soon gets.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -45,6 +45,10 @@ impl Agent {
         self.0.kill().context("killing the agent")?;
         self.0.wait().context("waiting for the agent")?;
         Ok(())
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.0.id()
     }
 
     pub(crate) fn stop(mut self) -> Result<ExitStatus> {
@@ -190,65 +194,4 @@ pub(crate) fn fence(name: &str) -> Result<()> {
         .context("running the fence")?;
     ensure!(output.status.code() == Some(40), "the fence was not denied: {}", told(&output));
     eventually(PATIENCE, "the fence's event", || Ok((!events(Some(name))?.is_empty()).then_some(())))
-}
-
-/// A subject that does what it is told, one action at a time.
-pub(crate) struct Subject {
-    child: Child,
-    input: Option<ChildStdin>,
-    output: BufReader<ChildStdout>,
-}
-
-impl Subject {
-    /// Starts one under a profile, a file or a name, and waits until it answers.
-    pub(crate) fn start(profile: &str) -> Result<Self> {
-        let mut child = run(profile, None)
-            .args(["/stockade/guest", "act", "serve"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .context("starting a subject")?;
-        let input = child.stdin.take();
-        let output = BufReader::new(child.stdout.take().context("no standard output")?);
-        let mut subject = Self { child, input, output };
-        let code = subject.ask("exit 0")?;
-        ensure!(code == 0, "its first answer is {code}");
-        Ok(subject)
-    }
-
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// Has it do something; its exit code, had it been called for it.
-    pub(crate) fn ask(&mut self, action: &str) -> Result<u8> {
-        let input = self.input.as_mut().context("no standard input")?;
-        writeln!(input, "{action}").with_context(|| format!("asking for {action}"))?;
-        let mut line = String::new();
-        loop {
-            line.clear();
-            let read = self.output.read_line(&mut line).context("reading the answer")?;
-            ensure!(read > 0, "the subject ended instead of doing {action}");
-            if let Some(code) = line.trim_end().strip_prefix('=') {
-                return code.parse().with_context(|| format!("the answer {code}"));
-            }
-        }
-    }
-
-    /// Lets it end.
-    pub(crate) fn end(mut self) -> Result<()> {
-        drop(self.input.take());
-        let status = self.child.wait().context("waiting for the subject")?;
-        ensure!(status.success(), "the subject ended with {status}");
-        Ok(())
-    }
-}
-
-impl Drop for Subject {
-    fn drop(&mut self) {
-        // Ended already is as good.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }

@@ -8,7 +8,8 @@ use std::process::{Command, Output};
 use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
 
-use super::agent::{self, Agent, PATIENCE, Subject};
+use super::agent::{self, Agent, PATIENCE};
+use super::subject::Subject;
 use crate::act::REFUSED;
 use crate::suite::Report;
 use crate::suite::wait::eventually;

@@ -3,11 +3,18 @@
 
 pub(super) mod agent;
 mod case;
+mod chance;
 mod elf;
+mod glob;
 mod learn;
 mod life;
+mod matcher;
+mod memory;
+mod race;
 mod scene;
+mod subject;
 mod swap;
+mod words;
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -65,6 +72,9 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
     learn::run(report, &learned)?;
     let agent = life::run(report, agent)?;
     swap::run(report, &agent)?;
+    memory::run(report, &agent)?;
+    race::run(report);
+    matcher::run(report);
     life::end(report, agent)
 }
 
@@ -130,11 +140,25 @@ impl Run<'_> {
         }
         let expected: Vec<&Expected> = match self.mode {
             Mode::Off => Vec::new(),
-            Mode::Audit => case.denied.iter().chain(&case.audit_too).collect(),
+            Mode::Audit => {
+                let before_6_2 = if release()? < (6, 2) { &case.audit_before_6_2[..] } else { &[] };
+                case.denied.iter().chain(&case.audit_too).chain(before_6_2).collect()
+            }
             Mode::Enforce => case.denied.iter().collect(),
         };
         let verdict = if self.mode == Mode::Enforce { "denied" } else { "would-deny" };
         compare(&expected, verdict, events)
+    }
+}
+
+/// Major and minor number of the kernel.
+fn release() -> Result<(u32, u32)> {
+    let uname = rustix::system::uname();
+    let release = uname.release().to_string_lossy();
+    let mut numbers = release.split(['.', '-']).map(str::parse);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => Ok((major, minor)),
+        _ => bail!("no version in {release}"),
     }
 }
 

@@ -5,12 +5,13 @@ use std::io::ErrorKind;
 use std::net::{TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::{SocketAddr as UnixAddr, UnixListener};
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use rustix::fs::{Mode, OFlags, mkdirat, openat};
+use rustix::mount::{MountFlags, mount};
 
 use super::case::{Case, Effect, Step};
 use super::elf;
@@ -38,7 +39,7 @@ impl Scene {
         }
         let before = match &case.effect {
             Some(Effect::Changed(path)) => fs::read(path).with_context(|| format!("reading {path}"))?,
-            Some(Effect::File(_) | Effect::Stdout(_) | Effect::Peer) | None => Vec::new(),
+            Some(_) | None => Vec::new(),
         };
         Ok(Self { peers, before })
     }
@@ -47,7 +48,15 @@ impl Scene {
     pub(super) fn seen(&self, case: &Case, stdout: &str) -> Result<Option<bool>> {
         Ok(match &case.effect {
             None => None,
-            Some(Effect::File(path)) => Some(Path::new(path).exists()),
+            Some(Effect::File(path)) => Some(Path::new(path).symlink_metadata().is_ok()),
+            Some(Effect::Gone(path)) => Some(Path::new(path).symlink_metadata().is_err()),
+            Some(Effect::Mode { path, bits }) => {
+                let mode = fs::metadata(path).with_context(|| path.clone())?.permissions().mode();
+                Some(format!("{:o}", mode & 0o7777) == *bits)
+            }
+            Some(Effect::Owner { path, id }) => {
+                Some(fs::metadata(path).with_context(|| path.clone())?.uid() == *id)
+            }
             Some(Effect::Changed(path)) => {
                 Some(fs::read(path).with_context(|| format!("reading {path}"))? != self.before)
             }
@@ -94,6 +103,10 @@ fn make(step: &Step) -> Result<Option<Peer>> {
         Step::Symlink { at, to } => symlink(to, at)?,
         Step::Hardlink { at, to } => fs::hard_link(to, at)?,
         Step::Chmod { path, mode } => fs::set_permissions(path, fs::Permissions::from_mode(*mode))?,
+        Step::Mount(path) => {
+            fs::create_dir_all(path)?;
+            mount(c"tmpfs", path.as_str(), c"tmpfs", MountFlags::empty(), None)?;
+        }
         Step::Abyss { at, name, levels, leaf, text } => abyss(at, name, *levels, leaf, text)?,
         Step::Tcp(address) => {
             let listener = TcpListener::bind(address)?;

@@ -32,15 +32,16 @@ fn profile(round: u32) -> String {
     )
 }
 
-fn policy(status: &Value) -> Option<&Value> {
-    status["policies"].as_array()?.iter().find(|policy| policy["name"] == NAME)
+fn policy<'a>(status: &'a Value, name: &str) -> Option<&'a Value> {
+    status["policies"].as_array()?.iter().find(|policy| policy["name"] == name)
 }
 
-fn in_force(agent: &Agent, text: &str, after: u64) -> Result<u64> {
-    agent::install(agent, NAME, text)?;
+/// Installs a profile and waits for it to be in force; its generation, which comes after the one given.
+pub(super) fn in_force(agent: &Agent, name: &str, text: &str, after: u64) -> Result<u64> {
+    agent::install(agent, name, text)?;
     eventually(PATIENCE, "a new generation", || {
         let status = agent::status()?;
-        let generation = policy(&status).and_then(|policy| policy["generation"].as_u64());
+        let generation = policy(&status, name).and_then(|policy| policy["generation"].as_u64());
         Ok(generation.filter(|generation| *generation > after))
     })
 }
@@ -50,7 +51,7 @@ fn under_load(agent: &Agent) -> Result<()> {
     for name in ["allowed", "denied"] {
         std::fs::write(Path::new(DIR).join(name), name).context(DIR)?;
     }
-    let mut generation = in_force(agent, &profile(0), 0)?;
+    let mut generation = in_force(agent, NAME, &profile(0), 0)?;
     let stop = format!("{DIR}/stop");
     let mut subject = agent::run(NAME, None)
         .args(["/stockade/guest", "act", "load", &format!("{DIR}/allowed"), &format!("{DIR}/denied"), &stop])
@@ -59,7 +60,7 @@ fn under_load(agent: &Agent) -> Result<()> {
         .spawn()
         .context("starting the subject")?;
     for round in 1..=SWAPS {
-        generation = in_force(agent, &profile(round), generation)?;
+        generation = in_force(agent, NAME, &profile(round), generation)?;
         ensure!(subject.try_wait().context("the subject")?.is_none(), "it ended in round {round}");
     }
     std::fs::write(&stop, "").context("stopping")?;
@@ -77,14 +78,14 @@ fn broken_profile(agent: &Agent) -> Result<()> {
     agent::install(agent, NAME, &profile(0))?;
     let good = eventually(PATIENCE, "a good profile in force", || {
         let status = agent::status()?;
-        Ok(policy(&status).filter(|policy| policy["state"] == "ok").cloned())
+        Ok(policy(&status, NAME).filter(|policy| policy["state"] == "ok").cloned())
     })?;
     agent::install(agent, NAME, "apiVersion: stockade.dev/v1alpha1\nkind: Profile\nspec:\n  - no\n")?;
     let status = eventually(PATIENCE, "a broken file in status", || {
         let status = agent::status()?;
         Ok(status["bad_files"].as_array().is_some_and(|files| !files.is_empty()).then_some(status))
     })?;
-    let policy = policy(&status).context("the policy is gone")?;
+    let policy = policy(&status, NAME).context("the policy is gone")?;
     ensure!(policy["generation"] == good["generation"] && policy["state"] == "bad", "{policy}");
     ensure!(status["healthy"] == false, "a broken profile is no trouble");
     let message = status["bad_files"][0]["message"].as_str().unwrap_or_default();

@@ -1,0 +1,44 @@
+//! What a unix socket's address must still look like.
+
+/// `connect` takes any spelling, so a pattern may only match those in which no component leads elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u32)]
+pub(crate) enum Guard {
+    /// The object is no socket path.
+    Off,
+    /// Before the first byte of a peer.
+    Peer,
+    /// Before the first slash.
+    Root,
+    /// After a slash.
+    Slash,
+    /// After `/.`.
+    Dot,
+    /// After `/..`.
+    DotDot,
+    /// In a name.
+    Name,
+}
+
+impl Guard {
+    /// The guard after `byte`; `None` when the address leads elsewhere.
+    pub(crate) fn step(self, byte: u8) -> Option<Self> {
+        match (self, byte) {
+            (Self::Off, _) => Some(Self::Off),
+            (Self::Peer, stockade_abi::peer::UNIX) => Some(Self::Root),
+            (Self::Peer, _) => Some(Self::Off),
+            (Self::Root | Self::Name, b'/') => Some(Self::Slash),
+            (Self::Root, _) | (Self::Slash | Self::Dot | Self::DotDot, b'/') => None,
+            (Self::Slash, b'.') => Some(Self::Dot),
+            (Self::Dot, b'.') => Some(Self::DotDot),
+            (Self::Slash | Self::Dot | Self::DotDot | Self::Name, _) => Some(Self::Name),
+        }
+    }
+
+    pub(crate) fn accepts(self) -> bool {
+        match self {
+            Self::Off | Self::Name => true,
+            Self::Peer | Self::Root | Self::Slash | Self::Dot | Self::DotDot => false,
+        }
+    }
+}

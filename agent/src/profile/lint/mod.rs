@@ -1,0 +1,106 @@
+//! What is questionable in a profile that is well-formed.
+
+mod denied;
+mod enforced;
+mod never;
+mod shadow;
+#[cfg(test)]
+mod tests;
+mod twice;
+mod write_exec;
+
+use stockade_abi::reason::Mode;
+
+use super::problem::Problem;
+use super::{FileRule, Kind, List, Profile};
+use crate::compare::Automaton;
+use crate::compile::{RuleRef, compile};
+
+/// Findings of one kind that are listed; the rest is counted.
+const LISTED: usize = 20;
+
+/// What a finding is about, as names and positions from `spec` down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Name(&'static str),
+    Item(usize),
+}
+
+/// Where, and what.
+pub(super) type Remark = (Vec<Part>, Problem);
+
+/// Every remark on `profile`. What concerns nothing but rule sets that it includes is theirs to answer for.
+pub(super) fn lint(profile: &Profile, kind: Kind) -> Vec<Remark> {
+    let mut remarks = Vec::new();
+    match kind {
+        Kind::Profile => empty(profile, &mut remarks),
+        Kind::RuleSet => {}
+    }
+    let own = profile.own();
+    enforced::lint(&own, &mut remarks);
+    never::lint(&own, &mut remarks);
+    twice::lint(profile, &mut remarks);
+    // What does not compile is an error of its own, and means nothing that could be looked at.
+    if let Ok(policy) = compile(profile, profile.mode) {
+        let automaton = Automaton::new(&policy);
+        // A rule is compiled alone like it was compiled with the others, so none of these fails.
+        let _ = shadow::lint(profile, &policy, &mut remarks);
+        let _ = write_exec::lint(profile, &policy, &automaton, &mut remarks);
+        let _ = denied::lint(profile, &automaton, &mut remarks);
+    }
+    remarks
+}
+
+/// The place of a rule in the list that `list` names as seen from `spec`.
+fn place(list: &'static str, index: usize, field: Option<&'static str>) -> Vec<Part> {
+    let mut parts: Vec<Part> = list.split('.').map(Part::Name).collect();
+    parts.push(Part::Item(index));
+    parts.extend(field.map(Part::Name));
+    parts
+}
+
+/// Whether a rule stands in the profile itself.
+fn is_own(profile: &Profile, rule: &RuleRef) -> bool {
+    profile.origin(rule.section.word(), rule.index).is_none()
+}
+
+fn empty(profile: &Profile, remarks: &mut Vec<Remark>) {
+    if profile.exec.is_empty()
+        && profile.files.is_empty()
+        && profile.peers.is_empty()
+        && profile.mode == Mode::Enforce
+    {
+        let problem = Problem::new("the profile has no rules, and under enforce it denies everything");
+        remarks.push((vec![], problem.help("add rules, or let `mode: learn` collect them")));
+    }
+}
+
+/// Every rule about paths.
+fn paths(profile: &Profile) -> Vec<(List, usize, &str)> {
+    fn numbered<'a>(
+        list: List,
+        paths: impl Iterator<Item = &'a str>,
+    ) -> impl Iterator<Item = (List, usize, &'a str)> {
+        paths.enumerate().map(move |(index, path)| (list, index, path))
+    }
+    fn files(rules: &[FileRule]) -> impl Iterator<Item = &str> {
+        rules.iter().map(|rule| rule.path.as_str())
+    }
+    numbered(List::Exec, profile.exec.iter().map(|rule| rule.path.as_str()))
+        .chain(numbered(List::Files, files(&profile.files)))
+        .chain(numbered(List::DenyExec, profile.deny.exec.iter().map(String::as_str)))
+        .chain(numbered(List::DenyFiles, files(&profile.deny.files)))
+        .chain(numbered(List::SessionExec, profile.sessions.exec.iter().map(String::as_str)))
+        .chain(numbered(List::SessionFiles, files(&profile.sessions.files)))
+        .collect()
+}
+
+/// Adds what was found, and of too much only the number.
+fn limit(mut found: Vec<Remark>, what: &str, remarks: &mut Vec<Remark>) {
+    let more = found.len().saturating_sub(LISTED);
+    found.truncate(LISTED);
+    remarks.extend(found);
+    if more > 0 {
+        remarks.push((vec![], Problem::new(format!("and {more} more {what}"))));
+    }
+}

@@ -1,0 +1,281 @@
+//! From a directory entry up to the root of who looks, through mounts.
+
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
+use stockade_abi::reason::Reason;
+
+use super::kernel::{Pointer, current, load, offset, probe};
+use super::memory::Place;
+use super::rounds::{CONTINUE, STOP, rounds};
+use super::scratch::{self, NAME_SIZE, OBJECT_SIZE, Scratch};
+
+/// Components of the longest path, and as many mounts.
+const LEVELS: u32 = 4096;
+/// Attempts to read a path that is being renamed.
+const ATTEMPTS: u32 = 8;
+/// `d_flags`: the file system wants to be asked whether the entry is still what it was. Entries of such
+/// file systems can move without a rename on this node.
+const DCACHE_OP_REVALIDATE: u32 = 1 << 2;
+/// `i_rwsem`: somebody changes the entries of the directory.
+const WRITER_LOCKED: u64 = 1;
+
+/// Where a climb is.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Position {
+    dentry: Pointer,
+    mount: Pointer,
+    root: Pointer,
+    root_mount: Pointer,
+}
+
+/// One step up.
+enum Step {
+    /// To the directory, from this entry of it.
+    Up { from: Pointer },
+    /// To what is mounted on.
+    Across,
+    /// This is the root: of the task, or of everything.
+    Root,
+    /// It is in no tree, or cannot be read.
+    Lost,
+}
+
+impl Position {
+    #[inline(always)]
+    fn of(place: &Place) -> Self {
+        let fs: Pointer = load!(current().cast(), task_fs as Pointer);
+        let root: Pointer = load!(fs, fs_root_dentry as Pointer);
+        let root_mount: Pointer = load!(fs, fs_root_mount as Pointer);
+        Self { dentry: place.dentry, mount: place.mount, root, root_mount }
+    }
+
+    #[inline(always)]
+    fn step(&mut self) -> Step {
+        if self.dentry == self.root && self.mount == self.root_mount {
+            return Step::Root;
+        }
+        let Some(top) = probe!(self.mount, vfsmount_root as Pointer) else { return Step::Lost };
+        if self.dentry == top {
+            let mount = self.mount.wrapping_byte_sub(offset!(mount_mnt));
+            let Some(parent) = probe!(mount, mount_parent as Pointer) else { return Step::Lost };
+            if parent == mount {
+                return Step::Root;
+            }
+            let Some(point) = probe!(mount, mount_point as Pointer) else { return Step::Lost };
+            self.dentry = point;
+            self.mount = parent.wrapping_byte_add(offset!(mount_mnt));
+            return Step::Across;
+        }
+        let from = self.dentry;
+        match probe!(from, dentry_parent as Pointer) {
+            Some(parent) if parent != from => {
+                self.dentry = parent;
+                Step::Up { from }
+            }
+            Some(_) | None => Step::Lost,
+        }
+    }
+}
+
+/// Whether the path of `place` cannot change without notice from now on: no directory on it is in the
+/// middle of a rename that was counted already, and none can move in any other way. Under such a path,
+/// what is found out from now on stays true until the next rename is counted.
+///
+/// A rename holds the lock of the directory from before it is counted until it is done. The lock of the
+/// directory that holds a plain file is of no interest: of files the name is compared.
+#[inline(always)]
+pub(crate) fn is_steady(place: &Place, is_directory: bool) -> bool {
+    let first = if is_directory { 0 } else { 1 };
+    let mut check = Check { at: Position::of(place), first, steady: 0 };
+    rounds(LEVELS, &mut check, check_level);
+    check.steady != 0
+}
+
+#[repr(C)]
+struct Check {
+    at: Position,
+    first: u32,
+    steady: u32,
+}
+
+extern "C" fn check_level(round: u32, check: &mut Check) -> i64 {
+    match check.at.step() {
+        Step::Up { from } => {
+            if probe!(from, dentry_flags as u32).is_none_or(|flags| flags & DCACHE_OP_REVALIDATE != 0) {
+                return STOP;
+            }
+            if round < check.first {
+                return CONTINUE;
+            }
+            let Some(inode) = probe!(check.at.dentry, dentry_inode as Pointer) else { return STOP };
+            match probe!(inode, inode_lock as u64) {
+                Some(lock) if lock & WRITER_LOCKED == 0 => CONTINUE,
+                Some(_) | None => STOP,
+            }
+        }
+        Step::Across => CONTINUE,
+        Step::Root => {
+            check.steady = 1;
+            STOP
+        }
+        Step::Lost => STOP,
+    }
+}
+
+/// Puts the path of `place` together, as who runs this sees it, and leaves it at the start of the
+/// buffer's object. The answer is its length; its last component has the length of the entry's name.
+#[inline(always)]
+pub(crate) fn build(place: &Place, scratch: *mut Scratch) -> Result<u32, Reason> {
+    // 6.1 looks at the body of a loop once, with what stands here, and drops what it takes for dead code:
+    // it must not know these numbers.
+    let mut text = Text {
+        at: Position::of(place),
+        from: *place,
+        scratch,
+        begins: scratch::plain(scratch, OBJECT_SIZE as u32),
+        state: scratch::plain(scratch, READING),
+        attempts: scratch::plain(scratch, 0),
+        padding: 0,
+        stamp: scratch::plain_word(scratch, 0),
+        again: scratch::plain_word(scratch, 0),
+    };
+    rounds(2 * LEVELS * ATTEMPTS, &mut text, text_level);
+    let begins = text.begins;
+    match text.state {
+        DONE if begins == OBJECT_SIZE as u32 => Ok(root_itself(scratch)),
+        DONE => match copy_down(scratch, begins, OBJECT_SIZE as u32 - begins) {
+            0 => Err(Reason::PathUnreadable),
+            len => Ok(len),
+        },
+        TOO_LONG => Err(Reason::PathTooLong),
+        READING | COMPARING | LOST.. => Err(Reason::PathUnreadable),
+    }
+}
+
+/// Names are read on the way up.
+const READING: u32 = 0;
+/// The way is gone once more, to see that nothing on it has changed: then all that was read stood there
+/// at once.
+const COMPARING: u32 = 1;
+const DONE: u32 = 2;
+const TOO_LONG: u32 = 3;
+const LOST: u32 = 4;
+
+/// A path being put together, from its end.
+#[repr(C)]
+struct Text {
+    at: Position,
+    from: Place,
+    scratch: *mut Scratch,
+    /// Where in the buffer it begins so far.
+    begins: u32,
+    state: u32,
+    attempts: u32,
+    padding: u32,
+    stamp: u64,
+    again: u64,
+}
+
+impl Text {
+    #[inline(always)]
+    fn restart(&mut self, state: u32) {
+        self.at.dentry = self.from.dentry;
+        self.at.mount = self.from.mount;
+        self.state = state;
+    }
+}
+
+/// What changes when the entry gets another name or directory: the kernel's hash of its name depends on
+/// the directory too.
+#[inline(always)]
+fn stamp(dentry: Pointer, hash: u32) -> u64 {
+    let sequence = probe!(dentry, dentry_sequence as u32).unwrap_or(1);
+    (u64::from(hash) | 1 << 32).wrapping_mul(u64::from(sequence) | 1 << 32)
+}
+
+extern "C" fn text_level(_round: u32, text: &mut Text) -> i64 {
+    match text.at.step() {
+        Step::Up { from } => {
+            let Some(hash) = probe!(from, dentry_name_hash as u32) else {
+                text.state = LOST;
+                return STOP;
+            };
+            if text.state != READING {
+                text.again = text.again.wrapping_add(stamp(from, hash));
+                return CONTINUE;
+            }
+            text.stamp = text.stamp.wrapping_add(stamp(from, hash));
+            text.state = prepend(text, from);
+            if text.state == READING { CONTINUE } else { STOP }
+        }
+        Step::Across => CONTINUE,
+        Step::Root if text.state == READING => {
+            text.restart(COMPARING);
+            CONTINUE
+        }
+        Step::Root if text.stamp == text.again => {
+            text.state = DONE;
+            STOP
+        }
+        Step::Root => {
+            text.attempts += 1;
+            if text.attempts >= ATTEMPTS {
+                text.state = LOST;
+                return STOP;
+            }
+            text.restart(READING);
+            text.begins = OBJECT_SIZE as u32;
+            text.stamp = 0;
+            text.again = 0;
+            CONTINUE
+        }
+        Step::Lost => {
+            text.state = LOST;
+            STOP
+        }
+    }
+}
+
+/// Puts a slash and the entry's name before what is there; the state after that.
+#[inline(always)]
+fn prepend(text: &mut Text, from: Pointer) -> u32 {
+    let Some(len) = probe!(from, dentry_name_len as u32) else { return LOST };
+    let Some(name) = probe!(from, dentry_name as Pointer) else { return LOST };
+    let len = len & (NAME_SIZE as u32 / 2 - 1);
+    // The terminator has to fit too, as in `PATH_MAX`.
+    if text.begins < len + 2 {
+        return TOO_LONG;
+    }
+    text.begins -= len + 1;
+    // SAFETY: only the address is taken; the claim on the buffer is ours.
+    let build = unsafe { &raw mut (*text.scratch).build }.cast::<u8>();
+    let at = build.wrapping_add(text.begins as usize & (OBJECT_SIZE - 1));
+    // SAFETY: inside the buffer, by the mask.
+    unsafe { core::ptr::write_volatile(at, b'/') };
+    // SAFETY: the buffer is longer than the mask by the longest name.
+    let read = unsafe { bpf_probe_read_kernel(at.wrapping_add(1).cast(), len, name.cast_const()) };
+    if read == 0 { READING } else { LOST }
+}
+
+#[inline(always)]
+fn root_itself(scratch: *mut Scratch) -> u32 {
+    // SAFETY: only the address is taken; the claim on the buffer is ours.
+    let object = unsafe { &raw mut (*scratch).object }.cast::<u8>();
+    // SAFETY: the first byte of the buffer.
+    unsafe { core::ptr::write_volatile(object, b'/') };
+    1
+}
+
+/// The path from where it was built to where it is judged and recorded.
+#[inline(always)]
+fn copy_down(scratch: *mut Scratch, begins: u32, len: u32) -> u32 {
+    // SAFETY: only addresses are taken; the claim on the buffer is ours.
+    let object = unsafe { &raw mut (*scratch).object }.cast::<u8>();
+    // SAFETY: as above.
+    let build = unsafe { &raw const (*scratch).build }.cast::<u8>();
+    let from = build.wrapping_add(begins as usize & (OBJECT_SIZE - 1));
+    let len = len & (OBJECT_SIZE as u32 - 1);
+    // SAFETY: at most one byte less than the object; the source is checked by the helper.
+    let read = unsafe { bpf_probe_read_kernel(object.cast(), len, from.cast()) };
+    if read == 0 { len } else { 0 }
+}

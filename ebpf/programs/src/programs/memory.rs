@@ -1,0 +1,244 @@
+//! What was decided before, in the storage of inodes.
+//!
+//! Two things are remembered: what a file may be used for, and the state that the table is in after the
+//! path of a directory, so that of a file not seen before only the name is walked.
+
+use core::ptr::{read_volatile, write_volatile};
+
+use aya_ebpf::bindings::task_struct;
+use stockade_abi::head::Head;
+use stockade_abi::known::{InodeMemory, Known};
+use stockade_abi::reason::Mode;
+
+use super::atomic;
+use super::kernel::{Pointer, load};
+use super::maps::{INODES, ONCE, ONCE_ENTRIES};
+use super::policy;
+
+/// The kernel's hash of directory and name, with a bit that makes it differ from nothing.
+#[inline(always)]
+pub(crate) fn name_of(dentry: Pointer) -> u64 {
+    u64::from(load!(dentry, dentry_name_hash as u32)) | 1 << 32
+}
+
+/// Who looks, and in which state of the node: all that a remembered decision rests on besides the name.
+#[derive(Clone, Copy)]
+pub(crate) struct View {
+    pub(crate) root: Pointer,
+    pub(crate) mounts: u64,
+    pub(crate) renames: u64,
+    pub(crate) key: u64,
+}
+
+/// Who looks, before it is worked out what from: an entry that does not match is mostly told by less.
+#[derive(Clone, Copy)]
+pub(crate) struct Sight {
+    pub(crate) task: *mut task_struct,
+    pub(crate) key: u64,
+    pub(crate) words: *const u64,
+}
+
+/// A directory entry on a mount.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) dentry: Pointer,
+    pub(crate) mount: Pointer,
+}
+
+#[inline(always)]
+fn root_of(task: *mut task_struct) -> Pointer {
+    let fs: Pointer = load!(task.cast(), task_fs as Pointer);
+    load!(fs, fs_root_dentry as Pointer)
+}
+
+#[inline(always)]
+fn mounts_of(task: *mut task_struct) -> u64 {
+    let proxy: Pointer = load!(task.cast(), task_nsproxy as Pointer);
+    let namespace: Pointer = load!(proxy, nsproxy_mounts as Pointer);
+    load!(namespace, mounts_event as u64)
+}
+
+/// What stands for `head` in entries. While learning it sets `subject` apart: what one subject has
+/// reported, another has not.
+#[inline(always)]
+pub(crate) fn key(head: Head, subject: u64) -> u64 {
+    match head.mode() {
+        Some(Mode::Learn) => head.word() ^ subject.rotate_left(32),
+        Some(Mode::Audit | Mode::Enforce) | None => head.word(),
+    }
+}
+
+impl View {
+    /// The view of `task`, judged under `head`.
+    #[inline(always)]
+    pub(crate) fn of(task: *mut task_struct, head: Head, renames: u64, subject: u64) -> Self {
+        Self { root: root_of(task), mounts: mounts_of(task), renames, key: key(head, subject) }
+    }
+}
+
+/// One field of an entry that others may be writing.
+macro_rules! field {
+    ($known:expr, $field:ident) => {{
+        // SAFETY: only the address is taken.
+        let at = unsafe { &raw const (*$known).$field };
+        // SAFETY: a field of a map value.
+        let value = unsafe { read_volatile(at) };
+        value
+    }};
+}
+
+macro_rules! set {
+    ($known:expr, $field:ident = $value:expr) => {{
+        let value = $value;
+        // SAFETY: only the address is taken.
+        let at = unsafe { &raw mut (*$known).$field };
+        // SAFETY: a field of a map value, whose writer the caller is.
+        unsafe { write_volatile(at, value) };
+    }};
+}
+
+/// The entry of `inode` for policies in `slot`; null when nothing is remembered.
+#[inline(always)]
+pub(crate) fn entry(inode: Pointer, slot: u32) -> *mut Known {
+    way(INODES.get(inode), slot)
+}
+
+#[inline(always)]
+fn way(memory: *mut InodeMemory, slot: u32) -> *mut Known {
+    if memory.is_null() {
+        return core::ptr::null_mut();
+    }
+    memory.cast::<Known>().wrapping_add((slot & 1) as usize)
+}
+
+/// The sequence number of an entry that is about this place in this view and not being written.
+#[inline(always)]
+fn matching(known: *const Known, place: &Place, view: &View) -> Option<u64> {
+    let sequence = field!(known, sequence);
+    let matches = sequence & 1 == 0
+        && field!(known, dentry) == place.dentry as u64
+        && field!(known, mount) == place.mount as u64
+        && field!(known, head) == view.key
+        && field!(known, renames) == view.renames
+        && field!(known, root) == view.root as u64
+        && field!(known, mounts) == view.mounts;
+    matches.then_some(sequence)
+}
+
+/// The same by sight. The renames are read here and not before: whoever has read a name or a directory
+/// of the place by now knows that it belonged to the path that is remembered.
+#[inline(always)]
+fn seen(known: *const Known, place: &Place, sight: &Sight) -> Option<u64> {
+    let sequence = field!(known, sequence);
+    let matches = sequence & 1 == 0
+        && field!(known, head) == sight.key
+        && field!(known, dentry) == place.dentry as u64
+        && field!(known, mount) == place.mount as u64
+        && field!(known, root) == root_of(sight.task) as u64
+        && field!(known, mounts) == mounts_of(sight.task)
+        && field!(known, renames) == policy::renames(sight.words);
+    matches.then_some(sequence)
+}
+
+/// The sequence number of an entry that is about this file, under the name it has now.
+#[inline(always)]
+fn about(known: *const Known, place: &Place, sight: &Sight) -> Option<u64> {
+    // Where no name is set nothing is granted either, so the kernel's half of it is enough.
+    let hash: u32 = load!(place.dentry, dentry_name_hash as u32);
+    // A name that was removed shows in the path.
+    if field!(known, name) as u32 != hash || load!(place.dentry, dentry_hashed as u64) == 0 {
+        return None;
+    }
+    seen(known, place, sight)
+}
+
+/// What the file may be used for, as remembered.
+#[inline(always)]
+pub(crate) fn granted(known: *const Known, place: &Place, sight: &Sight) -> Option<u64> {
+    let sequence = about(known, place, sight)?;
+    let granted = field!(known, grants);
+    (field!(known, sequence) == sequence).then_some(granted)
+}
+
+/// The same of a program, with its groups of parents.
+#[inline(always)]
+pub(crate) fn granted_to_program(known: *const Known, place: &Place, sight: &Sight) -> Option<(u64, u64)> {
+    let sequence = about(known, place, sight)?;
+    let granted = (field!(known, grants), field!(known, groups));
+    (field!(known, sequence) == sequence).then_some(granted)
+}
+
+/// The state in which names in this directory begin; 0 when it is not known.
+#[inline(always)]
+pub(crate) fn below(known: *const Known, place: &Place, sight: &Sight) -> u32 {
+    let Some(sequence) = seen(known, place, sight) else { return 0 };
+    let below = field!(known, below);
+    if field!(known, sequence) == sequence { below as u32 } else { 0 }
+}
+
+/// What is to be remembered.
+#[derive(Clone, Copy)]
+pub(crate) enum Lesson {
+    /// Of a file: its name's hash, and what it may be used for. Under learn that only grows.
+    File { name: u64, granted: u64, groups: u64 },
+    /// Of a directory: the state in which names in it begin.
+    Directory { below: u32 },
+}
+
+/// Remembers something about `inode`, if there is memory and nobody else is at it.
+#[inline(always)]
+pub(crate) fn remember(inode: Pointer, slot: u32, place: &Place, view: &View, lesson: Lesson) {
+    let known = way(INODES.get_or_make(inode), slot);
+    if known.is_null() {
+        return;
+    }
+    // SAFETY: only the address is taken.
+    let busy = unsafe { &raw mut (*known).busy };
+    // SAFETY: a field of a map value.
+    if unsafe { atomic::swap(busy, 1) } != 0 {
+        return;
+    }
+    let same = matching(known, place, view).is_some();
+    let sequence = field!(known, sequence);
+    set!(known, sequence = sequence | 1);
+    if !same {
+        set!(known, dentry = place.dentry as u64);
+        set!(known, mount = place.mount as u64);
+        set!(known, root = view.root as u64);
+        set!(known, mounts = view.mounts);
+        set!(known, renames = view.renames);
+        set!(known, head = view.key);
+        set!(known, name = 0);
+        set!(known, grants = 0);
+        set!(known, groups = 0);
+        set!(known, below = 0);
+    }
+    match lesson {
+        Lesson::File { name, granted, groups } => {
+            let before = if field!(known, name) == name { field!(known, grants) } else { 0 };
+            set!(known, name = name);
+            set!(known, grants = before | granted);
+            set!(known, groups = groups);
+        }
+        Lesson::Directory { below } => set!(known, below = u64::from(below)),
+    }
+    set!(known, sequence = (sequence | 1).wrapping_add(1));
+    set!(known, busy = 0);
+}
+
+/// Whether this file comes for the second time, as far as is known: storage for a file that is used only
+/// once would cost more than it saves. Numbers are not unique over file systems; a guess is enough.
+#[inline(always)]
+pub(crate) fn comes_again(inode: Pointer) -> bool {
+    let mark: u64 = load!(inode, inode_number as u64);
+    let index = (mark.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 51) as u32 & (ONCE_ENTRIES as u32 - 1);
+    let Some(slot) = ONCE.get_ptr_mut(index) else { return false };
+    // SAFETY: a value of the map; whoever writes at the same time only spoils a guess.
+    let seen = unsafe { read_volatile(slot) };
+    if seen == mark {
+        return true;
+    }
+    // SAFETY: as above.
+    unsafe { write_volatile(slot, mark) };
+    false
+}

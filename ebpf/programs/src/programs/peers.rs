@@ -1,0 +1,91 @@
+//! IPv4 peers that were granted before.
+//!
+//! What a table says of a peer depends on nothing but the table and the peer, so the two together are the
+//! whole key, compared as they are. Only what is granted is remembered. Entries are written without a
+//! lock: a third word made of the other two tells one that is half of this writer's and half of another's.
+
+use core::ptr::{read_volatile, write_volatile};
+
+use stockade_abi::head::Head;
+use stockade_abi::label::SESSION;
+
+use super::kernel::{Pointer, load};
+use super::label::Tag;
+use super::maps::{PEER_ENTRIES, PEERS};
+
+/// A peer that a policy grants.
+#[repr(C)]
+pub(crate) struct KnownPeer {
+    peer: u64,
+    head: u64,
+    proof: u64,
+}
+
+const AF_INET: u16 = 2;
+/// Bytes of an IPv4 address structure.
+const SOCKADDR_IN: i32 = 16;
+
+/// Address, port, protocol and whether a session asks, in one word; 0 for everything that is not plainly
+/// an IPv4 peer.
+#[inline(always)]
+pub(crate) fn peer(socket: Pointer, address: Pointer, len: i32, tag: Tag) -> u64 {
+    if len < SOCKADDR_IN {
+        return 0;
+    }
+    // SAFETY: the start of an address structure, whose family and data the verifier knows.
+    let family = unsafe { read_volatile(address.cast::<u16>()) };
+    if family != AF_INET {
+        return 0;
+    }
+    // SAFETY: as above.
+    let port = unsafe { read_volatile(address.cast::<u16>().wrapping_add(1)) };
+    // SAFETY: as above.
+    let ip = unsafe { read_volatile(address.cast::<u32>().wrapping_add(1)) };
+    let sock: Pointer = load!(socket, socket_sk as Pointer);
+    // The wildcard is another peer than it says.
+    if ip == 0 || sock.is_null() {
+        return 0;
+    }
+    let protocol: u16 = load!(sock, sock_protocol as u16);
+    // A protocol with a larger number (multipath TCP, say) is none that a rule speaks of.
+    if protocol > 0xff {
+        return 0;
+    }
+    let session = u64::from(tag.flags & SESSION);
+    u64::from(ip) | u64::from(port) << 32 | u64::from(protocol) << 48 | session << 56
+}
+
+#[inline(always)]
+fn proof(peer: u64, head: u64) -> u64 {
+    peer.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ head.rotate_left(23) ^ 1
+}
+
+#[inline(always)]
+fn slot(peer: u64, head: u64) -> Option<*mut KnownPeer> {
+    let hash = (peer ^ head).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    PEERS.get_ptr_mut((hash >> 52) as u32 & (PEER_ENTRIES as u32 - 1))
+}
+
+/// Whether the policy is known to grant the peer.
+#[inline(always)]
+pub(crate) fn is_granted(peer: u64, head: Head) -> bool {
+    let Some(known) = slot(peer, head.word()) else { return false };
+    // SAFETY: only addresses are taken.
+    let [at_peer, at_head, at_proof] =
+        unsafe { [&raw const (*known).peer, &raw const (*known).head, &raw const (*known).proof] };
+    // SAFETY: a field of a map value.
+    let same_peer = unsafe { read_volatile(at_peer) } == peer;
+    // SAFETY: as above.
+    let same_head = unsafe { read_volatile(at_head) } == head.word();
+    // SAFETY: as above.
+    same_peer && same_head && unsafe { read_volatile(at_proof) } == proof(peer, head.word())
+}
+
+/// Remembers that the policy grants the peer.
+#[inline(always)]
+pub(crate) fn remember(peer: u64, head: Head) {
+    let Some(known) = slot(peer, head.word()) else { return };
+    let value = KnownPeer { peer, head: head.word(), proof: proof(peer, head.word()) };
+    // SAFETY: a map value; who writes at the same time is told by the proof.
+    unsafe { write_volatile(known, value) };
+}
