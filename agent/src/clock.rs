@@ -18,6 +18,11 @@ pub fn now_ns() -> i128 {
     nanos(clock_gettime(ClockId::Realtime))
 }
 
+/// Milliseconds since the Unix epoch.
+pub fn now_ms() -> i64 {
+    i64::try_from(now_ns() / 1_000_000).unwrap_or(i64::MAX)
+}
+
 /// Seconds since the Unix epoch.
 pub fn now_s() -> i64 {
     SystemTime::now()

@@ -9,9 +9,11 @@ use stockade_abi::reason::Mode;
 use super::catalog::Catalog;
 use super::enforcer::Enforcer;
 use super::table::Size;
+use super::windows::{Recorded, Watch, run_id};
 use crate::events::record::SubjectRef;
 use crate::identity::Names;
 use crate::kernel::KernelError;
+use crate::learn::evidence::run_number;
 use crate::status::PolicyState;
 use crate::store::slots::{SlotKey, SlotRow};
 use crate::store::subjects::SubjectRow;
@@ -39,11 +41,14 @@ pub(super) struct Live {
     pub(super) size: Size,
     pub(super) state: PolicyState,
     pub(super) message: Option<String>,
+    /// While it learns.
+    pub(super) watch: Watch,
 }
 
 impl Live {
     pub(super) const fn new() -> Self {
         Self {
+            watch: Watch::new(),
             mode: None,
             in_force: false,
             size: Size { words: 0, states: 0 },
@@ -74,6 +79,8 @@ pub struct Core<E> {
     pub(super) store_error: Option<String>,
     /// The last swap that the kernel knew of when this agent came.
     pub(super) in_kernel: u64,
+    /// The subjects that are recorded, by cgroup.
+    pub(super) recorded: BTreeMap<u64, Recorded>,
 }
 
 /// Who stands behind an event.
@@ -83,6 +90,19 @@ pub struct Who {
     pub profile: Option<String>,
     /// The subject.
     pub subject: Names,
+    /// Its life, if it is known.
+    pub run: Option<RunRef>,
+    /// When the window began in which it was, in milliseconds since the epoch.
+    pub window_ms: Option<i64>,
+}
+
+/// A subject's life, as far as recording needs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunRef {
+    /// Its number.
+    pub number: i64,
+    /// When it began, in seconds since the epoch.
+    pub started: i64,
 }
 
 impl Who {
@@ -106,6 +126,7 @@ impl<E: Enforcer> Core<E> {
         let in_kernel = kernel.last_generation()?;
         let mut core = Self {
             in_kernel,
+            recorded: BTreeMap::new(),
             kernel,
             store,
             rows,
@@ -188,12 +209,14 @@ impl<E: Enforcer> Core<E> {
         Ok(())
     }
 
-    /// Who stands behind an event of `cgroup` judged by the policy in `slot`.
-    pub fn who(&self, cgroup: u64, slot: u32) -> Who {
+    /// Who stands behind an event of `cgroup` judged by the policy in `slot` when that had `generation`.
+    pub fn who(&self, cgroup: u64, slot: u32, generation: u64) -> Who {
         let row = self.subjects.get(&cgroup).or_else(|| self.gone.iter().find(|row| row.cgroup == cgroup));
         Who {
             profile: self.rows.get(&slot).map(|row| row.key.profile.clone()),
             subject: row.map_or_else(|| unknown_subject(cgroup), |row| row.names.clone()),
+            run: row.map(|row| RunRef { number: run_number(&run_id(row)), started: row.bound_at }),
+            window_ms: self.live.get(&slot).and_then(|live| live.watch.began(generation)),
         }
     }
 

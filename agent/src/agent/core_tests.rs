@@ -34,6 +34,10 @@ impl Enforcer for Fake {
         self.policies.insert(slot, (swap.generation, swap.mode as u64));
         Ok(())
     }
+    fn begin_generation(&mut self, slot: u32, generation: u64) -> Result<(), KernelError> {
+        self.policies.get_mut(&slot).ok_or(KernelError::Slot(slot))?.0 = generation;
+        Ok(())
+    }
     fn last_generation(&self) -> Result<u64, KernelError> {
         Ok(self.policies.values().map(|(generation, _)| *generation).max().unwrap_or(0))
     }
@@ -76,9 +80,9 @@ pub(crate) fn yaml(name: &str, mode: &str, path: &str) -> String {
     )
 }
 
-type Core = super::Core<Fake>;
+pub(crate) type Core = super::Core<Fake>;
 
-fn core() -> Core {
+pub(crate) fn core() -> Core {
     Core::recover(Fake::default(), Store::in_memory(), true).unwrap()
 }
 
@@ -87,7 +91,7 @@ fn restart(core: Core) -> Core {
     Core::recover(core.kernel, core.store, false).unwrap()
 }
 
-fn apply(core: &mut Core, files: &[(&str, &str)], start: bool) {
+pub(crate) fn apply(core: &mut Core, files: &[(&str, &str)], start: bool) {
     let sources: Vec<Source> = files
         .iter()
         .map(|(path, text)| Source { path: PathBuf::from(path), text: Ok(text.as_bytes().to_vec()) })
@@ -117,7 +121,7 @@ fn target(cgroup: u64, pid: u32) -> Target {
     }
 }
 
-fn bind(core: &mut Core, cgroup: u64, name: &str) -> Result<Bound, Refusal> {
+pub(crate) fn bind(core: &mut Core, cgroup: u64, name: &str) -> Result<Bound, Refusal> {
     core.bind(target(cgroup, 7), Wanted::Named(name.to_owned()), "/p", 1, |_| true)
 }
 
@@ -203,7 +207,7 @@ fn a_removed_file_stays_in_force_while_it_is_used() {
     assert_eq!(state(&core, "web"), Some((PolicyState::Removed, 1)));
     assert!(core.status(&Surroundings::default()).unwrap().healthy);
     assert!(matches!(bind(&mut core, 11, "web"), Err(Refusal::Unknown { .. })));
-    core.sweep(|row| row.cgroup == 10).unwrap();
+    core.sweep(1, |row| row.cgroup == 10).unwrap();
     assert_eq!(state(&core, "web"), None);
     assert!(core.kernel.bound.is_empty());
     // What outlived its subject is still judged by what was in force last.
@@ -238,7 +242,7 @@ fn a_restart_keeps_slots_subjects_and_generations() {
     // Learning begins anew, so that the kernel reports again what was lost with the agent.
     assert_eq!(core.kernel.policies[&2], (3, 1));
     assert_eq!(core.kernel.policies[&3], (4, 3));
-    let who = core.who(10, 2);
+    let who = core.who(10, 2, 0);
     assert_eq!((who.profile.as_deref(), who.subject.id.as_str()), (Some("b"), "id10"));
 }
 
@@ -276,7 +280,7 @@ fn given_profiles_have_slots_of_their_own() {
     let mut core = restart(core);
     apply(&mut core, &[("/p/web.yaml", &yaml("web", "enforce", "/b"))], true);
     assert_eq!(core.kernel.policies.keys().copied().collect::<Vec<_>>(), [1, 2, 3, 4]);
-    core.sweep(|row| row.cgroup != 11).unwrap();
+    core.sweep(1, |row| row.cgroup != 11).unwrap();
     assert_eq!(core.live.keys().copied().collect::<Vec<_>>(), [1, 2]);
 }
 
@@ -323,7 +327,7 @@ fn slots_run_out_by_name() {
     }
     let error = core.bind(target(5000, 7), given(&yaml("x", "enforce", "/a"), None), "/p", 1, |_| true);
     assert!(error.unwrap_err().to_string().contains("all 1023 policy slots"));
-    core.sweep(|row| row.cgroup == 500).unwrap();
+    core.sweep(1, |row| row.cgroup == 500).unwrap();
     let bound =
         core.bind(target(5000, 7), given(&yaml("x", "enforce", "/a"), None), "/p", 1, |_| true).unwrap();
     assert_eq!((bound.slot, bound.generation), (500, 1024));
@@ -340,7 +344,7 @@ fn a_lost_database_keeps_what_is_in_force() {
     assert_eq!(state(&core, "unknown-1").unwrap().0, PolicyState::Unknown);
     assert_eq!(core.kernel.policies.len(), 2);
     assert!(core.kernel.policies[&2].0 > core.kernel.policies[&1].0, "a number was used twice");
-    core.sweep(|row| row.cgroup == 10).unwrap();
+    core.sweep(1, |row| row.cgroup == 10).unwrap();
     assert_eq!(core.live.keys().copied().collect::<Vec<_>>(), [2]);
 }
 

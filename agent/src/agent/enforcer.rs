@@ -8,6 +8,8 @@ use crate::kernel::{Counters, HookState, Kernel, KernelError, Swap};
 pub trait Enforcer: Send + 'static {
     /// Swaps the policy of a slot, atomically.
     fn set_policy(&mut self, slot: u32, swap: &Swap<'_>) -> Result<(), KernelError>;
+    /// Gives the policy that is in a slot a new generation, so that what learns begins anew.
+    fn begin_generation(&mut self, slot: u32, generation: u64) -> Result<(), KernelError>;
     /// The highest generation that is in any slot; 0 when all are empty.
     fn last_generation(&self) -> Result<u64, KernelError>;
     /// Frees what no slot needs any more.
@@ -29,6 +31,10 @@ pub trait Enforcer: Send + 'static {
 impl Enforcer for Kernel {
     fn set_policy(&mut self, slot: u32, swap: &Swap<'_>) -> Result<(), KernelError> {
         Self::set_policy(self, slot, swap)
+    }
+
+    fn begin_generation(&mut self, slot: u32, generation: u64) -> Result<(), KernelError> {
+        Self::begin_generation(self, slot, generation)
     }
 
     fn last_generation(&self) -> Result<u64, KernelError> {

@@ -13,5 +13,6 @@ pub mod start;
 pub mod subjects;
 pub mod table;
 mod tasks;
+mod windows;
 
 pub use start::{AgentError, Options, run, uninstall};

@@ -240,6 +240,7 @@ impl<E: Enforcer> Core<E> {
             live.in_force = true;
             live.size = table.size;
         }
+        self.watch_anew(slot);
         Ok(())
     }
 

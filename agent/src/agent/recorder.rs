@@ -2,7 +2,7 @@
 //! It runs on a thread of its own, because a slow disk or a stubborn `/proc` must not hold up a binding.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, hash_map};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -19,9 +19,11 @@ use super::report::RecorderStatus;
 use super::shared::locked;
 use crate::clock;
 use crate::events::log::Log;
+use crate::events::record::text;
 use crate::events::render::{ProcessFacts, object_name, render};
 use crate::identity::process;
-use crate::learn::store::Observation;
+use crate::learn::evidence::{Evidence, Phase, STARTUP_S, unit};
+use crate::learn::store::{Adding, Key};
 use crate::status::LogStatus;
 use crate::store::Store;
 
@@ -39,7 +41,7 @@ pub struct Recorder<E> {
     status: Arc<Mutex<RecorderStatus>>,
     log: Log,
     store: Store,
-    pending: Vec<Observation>,
+    pending: HashMap<Key, Evidence>,
     /// Baselines to be marked, with the reason.
     spoiled: BTreeMap<String, String>,
     flushed: Instant,
@@ -58,7 +60,7 @@ impl<E: Enforcer> Recorder<E> {
             status,
             log,
             store,
-            pending: Vec::new(),
+            pending: HashMap::new(),
             spoiled: BTreeMap::new(),
             flushed: Instant::now(),
         };
@@ -88,8 +90,10 @@ impl<E: Enforcer> Recorder<E> {
         let offset = clock::boot_offset_ns();
         let mut lines = Vec::new();
         let mut processes: HashMap<u32, ProcessFacts> = HashMap::new();
+        let mut programs: HashMap<u32, Option<String>> = HashMap::new();
         for (event, count) in self.grouped(batch) {
-            let who = locked(&self.core).who(event.header.subject, event.header.policy);
+            let header = &event.header;
+            let who = locked(&self.core).who(header.subject, header.policy, header.generation);
             let learns = event.mode == Some(Mode::Learn);
             let complete = event.reason.is_complete();
             if learns && !complete {
@@ -99,7 +103,7 @@ impl<E: Enforcer> Recorder<E> {
             let observed = event.verdict == Verdict::Allowed && complete;
             if observed {
                 if learns {
-                    self.observe(&event, who, offset);
+                    self.observe(&event, who, offset, &mut programs);
                 }
                 continue;
             }
@@ -151,37 +155,53 @@ impl<E: Enforcer> Recorder<E> {
         groups
     }
 
-    fn observe(&mut self, event: &Event<'_>, who: Who, offset: i128) {
+    fn observe(
+        &mut self,
+        event: &Event<'_>,
+        who: Who,
+        offset: i128,
+        programs: &mut HashMap<u32, Option<String>>,
+    ) {
         let Some(profile) = who.profile else { return };
         if event.operation == Operation::Fork {
             return;
         }
-        if self.pending.len() >= PENDING_MAX {
+        let header = &event.header;
+        let key = Key {
+            profile,
+            session: header.flags & label::SESSION != 0,
+            operation: event.operation as u8,
+            access: header.access,
+            object: object_name(event),
+        };
+        if self.pending.len() >= PENDING_MAX && !self.pending.contains_key(&key) {
             locked(&self.status).observations_lost += 1;
-            self.spoil(Some(profile), "observations could not be stored");
+            self.spoil(Some(key.profile), "observations could not be stored");
             return;
         }
-        let header = &event.header;
-        let object = object_name(event);
-        let name = object.rsplit(|byte| *byte == b'/').next().unwrap_or(b"");
+        let name = key.object.rsplit(|byte| *byte == b'/').next().unwrap_or(b"");
         let named_by_number = header.access & access::CREATE != 0 && name.iter().any(u8::is_ascii_digit);
-        let seconds = (i128::from(header.time_ns) + offset) / 1_000_000_000;
-        let subject = match &who.subject.name {
-            Some(name) => name.clone(),
-            // Each run has a new id; what it does is the same.
-            None if who.subject.id.starts_with("run-") => "run".to_owned(),
-            None => who.subject.id,
+        let own_pid = if named_by_number { process::own_pid(header.pid) } else { None };
+        let at = i64::try_from((i128::from(header.time_ns) + offset) / 1_000_000_000).unwrap_or(0);
+        let window_ms = who.window_ms.unwrap_or(at.saturating_mul(1000));
+        let starting = who.run.is_some_and(|run| at.saturating_sub(run.started) < STARTUP_S);
+        let mut program = |pid: u32| programs.entry(pid).or_insert_with(|| process::program(pid)).clone();
+        let comm = header.comm.split(|byte| *byte == 0).next().unwrap_or(b"");
+        let evidence = Evidence {
+            first: at,
+            last: at,
+            count: 1,
+            windows: who.run.map(|run| unit(window_ms, run.number)).into_iter().collect(),
+            runs: who.run.map(|run| run.number).into_iter().collect(),
+            own_pids: own_pid.map(i64::from).into_iter().collect(),
+            phases: if starting { Phase::Startup as u8 } else { Phase::Steady as u8 },
+            exe: program(header.pid).or_else(|| (!comm.is_empty()).then(|| format!("({})", text(comm)))),
+            parent: program(header.ppid),
         };
-        self.pending.push(Observation {
-            profile,
-            subject,
-            session: header.flags & label::SESSION != 0,
-            operation: event.operation,
-            access: header.access,
-            own_pid: if named_by_number { process::own_pid(header.pid) } else { None },
-            object,
-            at: i64::try_from(seconds).unwrap_or(0),
-        });
+        match self.pending.entry(key) {
+            hash_map::Entry::Occupied(mut known) => known.get_mut().add(&evidence),
+            hash_map::Entry::Vacant(new) => drop(new.insert(evidence)),
+        }
     }
 
     fn spoil(&mut self, profile: Option<String>, reason: &str) {
@@ -199,7 +219,7 @@ impl<E: Enforcer> Recorder<E> {
             return;
         }
         let mut work = || {
-            let full = self.store.observe(&self.pending)?;
+            let full = self.store.observe(&self.pending, Adding::New)?;
             self.pending.clear();
             for profile in full {
                 self.spoiled.entry(profile).or_insert_with(|| "there are too many observations".to_owned());

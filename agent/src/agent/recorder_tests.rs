@@ -69,7 +69,7 @@ fn denials_go_to_the_log_and_equal_ones_together() {
     assert_eq!(lines[0].profile.as_deref(), Some("web"));
     assert_eq!(lines[0].subject.id, "cgroup:42");
     recorder.flush();
-    assert!(recorder.store.seen("web").unwrap().is_empty());
+    assert!(recorder.store.seen("web", false).unwrap().is_empty());
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn observations_go_to_the_database() {
     recorder.take(&[bytes(learned, b"/data/a"), bytes(learned, b"/data/b"), bytes(learned, b"/data/a")]);
     recorder.flush();
     assert!(lines(&dir).is_empty());
-    let seen = recorder.store.seen("web").unwrap();
+    let seen = recorder.store.seen("web", false).unwrap();
     let objects: Vec<&[u8]> = seen.iter().map(|one| one.object.as_slice()).collect();
     assert_eq!(objects, [b"/data/a", b"/data/b"]);
     assert_eq!(recorder.store.baselines().unwrap()[0].incomplete_since, None);
@@ -96,7 +96,7 @@ fn what_was_not_seen_whole_spoils_the_baseline() {
     recorder.take(&[bytes(cut, b"/data/a")]);
     recorder.flush();
     assert_eq!(lines(&dir)[0].reason, "path-too-long");
-    assert!(recorder.store.seen("web").unwrap().is_empty());
+    assert!(recorder.store.seen("web", false).unwrap().is_empty());
     let baseline = recorder.store.baselines().unwrap().remove(0);
     assert!(baseline.incomplete_reason.unwrap().contains("path-too-long"));
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use stockade_abi::label::SHARES_HOST_ROOT;
 use stockade_abi::reason::Mode;
 
 use super::catalog::{self, Catalog, Fingerprint};
@@ -12,6 +13,7 @@ use super::enforcer::Enforcer;
 use super::report::{RecorderStatus, Surroundings};
 use super::subjects::{Given, Target, Wanted};
 use super::table::Table;
+use super::windows::Glance;
 use crate::clock;
 use crate::control::server::{Answer, Caller};
 use crate::control::{Bind, ProfileRef, Request, Response, Run};
@@ -150,7 +152,7 @@ impl<E: Enforcer> Shared<E> {
         });
         if answer.is_err() {
             let _ = cgroup::remove(&path);
-            core.sweep(|row| row.cgroup == cgroup_id).map_err(|error| error.to_string())?;
+            core.sweep(clock::now_s(), |row| row.cgroup == cgroup_id).map_err(|error| error.to_string())?;
         }
         answer
     }
@@ -193,6 +195,14 @@ impl<E: Enforcer> Shared<E> {
         Ok(())
     }
 
+    /// Closes the windows of what learns that are long enough.
+    pub fn turn_windows(&self) {
+        locked(&self.core).turn_windows(clock::now_ms(), |row| Glance {
+            cpu_usec: cgroup::cpu_usec(&row.path),
+            session: row.flags & SHARES_HOST_ROOT == 0 && cgroup::has_outsider(&row.path, row.init_pid),
+        });
+    }
+
     /// Lets go of what is gone, and removes the cgroups of runs that ended.
     pub fn sweep(&self) -> Result<(), CoreError> {
         let mut core = locked(&self.core);
@@ -203,7 +213,7 @@ impl<E: Enforcer> Shared<E> {
                 tracing::debug!(%error, cgroup = %path.display(), "not removed yet");
             }
         }
-        core.sweep(|row| cgroup::id_of(&row.path) != Some(row.cgroup))?;
+        core.sweep(clock::now_s(), |row| cgroup::id_of(&row.path) != Some(row.cgroup))?;
         core.kernel_mut().tidy()?;
         core.check_losses(clock::now_s())
     }

@@ -165,6 +165,7 @@ pub async fn run(options: Options) -> Result<(), AgentError> {
     tasks.serve(listener, &shared);
     let reload = tasks.watch(&shared);
     tasks.sweep(&shared);
+    tasks.turn_windows(&shared);
     tracing::info!(socket = %options.socket.display(), profiles = %options.profiles.display(), "ready");
     let outcome = tasks::until_stopped(&mut tasks, &reload).await;
     tasks.stop().await;

@@ -142,9 +142,12 @@ impl<E: Enforcer> Core<E> {
             pid = row.init_pid,
             "bound"
         );
-        if let Some(before) = self.subjects.insert(row.cgroup, row) {
+        let cgroup = row.cgroup;
+        if let Some(before) = self.subjects.insert(cgroup, row) {
+            self.run_ended(&before, now);
             self.remember_gone(before);
         }
+        self.run_began(cgroup, true);
         let (profile, generation) = self
             .rows
             .get(&slot)
@@ -204,13 +207,14 @@ impl<E: Enforcer> Core<E> {
     }
 
     /// Lets go of the subjects that `is_gone` names.
-    pub fn sweep(&mut self, is_gone: impl Fn(&SubjectRow) -> bool) -> Result<usize, CoreError> {
+    pub fn sweep(&mut self, now: i64, is_gone: impl Fn(&SubjectRow) -> bool) -> Result<usize, CoreError> {
         let gone: Vec<u64> =
             self.subjects.values().filter(|row| is_gone(row)).map(|row| row.cgroup).collect();
         for cgroup in &gone {
             self.kernel.unbind(*cgroup)?;
             if let Some(row) = self.subjects.remove(cgroup) {
                 tracing::info!(subject = row.names.lasting(), id = row.names.id, "closed");
+                self.run_ended(&row, now);
                 self.remember_gone(row);
             }
             let dropped = self.store.drop_subject(*cgroup);

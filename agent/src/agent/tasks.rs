@@ -27,6 +27,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const RETRY_AFTER: u32 = 30;
 /// How often subjects are looked after.
 const SWEEP_EVERY: Duration = Duration::from_secs(2);
+/// How often the windows of what learns are looked at: the length of the shortest.
+const WINDOWS_EVERY: Duration = Duration::from_secs(1);
 /// Batches between the ring and the recorder. More wait in the ring, where losses are counted.
 const BATCHES: usize = 2;
 /// How long the recorder may take to write what it has.
@@ -124,6 +126,21 @@ impl Tasks {
                 let shared = Arc::clone(&shared);
                 let swept = tokio::task::spawn_blocking(move || shared.sweep());
                 swept.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+            }
+        });
+    }
+
+    /// Closes the windows of what learns.
+    pub(super) fn turn_windows<E: Enforcer>(&mut self, shared: &Arc<Shared<E>>) {
+        let shared = Arc::clone(shared);
+        self.spawn("learning windows", async move {
+            let mut ticks = interval(WINDOWS_EVERY);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                ticks.tick().await;
+                let shared = Arc::clone(&shared);
+                let turned = tokio::task::spawn_blocking(move || shared.turn_windows());
+                turned.await.map_err(|error| error.to_string())?;
             }
         });
     }

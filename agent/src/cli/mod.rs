@@ -3,6 +3,7 @@
 mod agent;
 mod doctor;
 mod events;
+mod learn;
 mod oci_hook;
 mod output;
 pub mod profile_diff;
@@ -11,6 +12,7 @@ mod profile_export;
 pub mod profile_lint;
 pub mod profile_merge;
 mod profile_schema;
+mod profile_test;
 mod run;
 mod status;
 
@@ -55,6 +57,9 @@ enum Verb {
     Doctor(doctor::Args),
     /// Print the event log
     Events(events::Args),
+    /// See how complete what was learned is, and put it in force
+    #[command(subcommand)]
+    Learn(learn::Verb),
     /// Work with profiles
     #[command(subcommand)]
     Profile(ProfileVerb),
@@ -76,6 +81,8 @@ enum ProfileVerb {
     Diff(profile_diff::Args),
     /// Make one profile that grants what any of several grant
     Merge(profile_merge::Args),
+    /// What would a profile have denied of what was recorded?
+    Test(profile_test::Args),
     /// Print a learned profile
     Export(profile_export::Args),
     /// Print the JSON Schema of profiles and rule sets, for editors
@@ -131,10 +138,12 @@ pub fn main() -> ExitCode {
         Verb::Status(args) => status::run(&args),
         Verb::Doctor(args) => doctor::run(&args),
         Verb::Events(args) => events::run(args),
+        Verb::Learn(verb) => learn::run(verb),
         Verb::Profile(ProfileVerb::Lint(args)) => profile_lint::run(args),
         Verb::Profile(ProfileVerb::Explain(args)) => profile_explain::run(args),
         Verb::Profile(ProfileVerb::Diff(args)) => profile_diff::run(&args),
         Verb::Profile(ProfileVerb::Merge(args)) => profile_merge::run(&args),
+        Verb::Profile(ProfileVerb::Test(args)) => profile_test::run(&args),
         Verb::Profile(ProfileVerb::Export(args)) => profile_export::run(args),
         Verb::Canary { place } => Ok(kernel::canary_main(&place)),
         Verb::Profile(ProfileVerb::Schema) => profile_schema::run(),

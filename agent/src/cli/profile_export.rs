@@ -3,22 +3,24 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use stockade_abi::reason::Mode;
+
 use super::events::state_dir;
+use super::learn::current;
 use super::output::{complain, print};
 use super::{FAILURE, ModeWord};
 use crate::events::record::printable;
 use crate::learn::export::export;
-use crate::profile::{self, Profile};
+use crate::profile;
 use crate::store::Store;
-use crate::store::slots::SlotRow;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Name of the profile
     name: String,
-    /// Mode to write into it
-    #[arg(long, value_enum, default_value_t = ModeWord::Enforce)]
-    mode: ModeWord,
+    /// Mode to write into it: enforce unless given, or audit when no start-up was seen
+    #[arg(long, value_enum)]
+    mode: Option<ModeWord>,
     /// State directory; asked from the agent unless given
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
@@ -26,8 +28,8 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let store = Store::open_read_only(&state_dir(args.state))?;
-    let current = current(&store.slots()?, &args.name);
-    let seen = store.seen(&args.name)?;
+    let current = current(&store.slots()?, &args.name).map(|current| current.profile);
+    let seen = store.seen(&args.name, false)?;
     let baseline = store.baselines()?.into_iter().find(|baseline| baseline.profile == args.name);
     if seen.is_empty() && current.is_none() {
         complain(&format!(
@@ -36,7 +38,20 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
         ));
         return Ok(ExitCode::FAILURE);
     }
-    let export = export(&args.name, args.mode.mode(), current.as_ref(), &seen, baseline.as_ref());
+    // What was not seen to start could not be started: nobody enforces that without saying so.
+    let saw_start = store.runs(&args.name)?.iter().any(|run| run.from_start);
+    let mode = match args.mode {
+        Some(mode) => mode.mode(),
+        None if saw_start || seen.is_empty() => Mode::Enforce,
+        None => {
+            complain(&format!(
+                "no start-up of `{}` was seen; --mode enforce puts it in force anyway",
+                args.name
+            ));
+            Mode::Audit
+        }
+    };
+    let export = export(&args.name, mode, current.as_ref(), &seen, baseline.as_ref());
     for refused in &export.refused {
         complain(&format!("left out: {}: {}", printable(&refused.object), refused.why));
     }
@@ -61,42 +76,4 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     print(&export.yaml)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// The last good version of the profile that the agent knew.
-fn current(slots: &[SlotRow], name: &str) -> Option<Profile> {
-    let of_name = slots.iter().filter(|row| row.key.profile == name && !row.text.is_empty());
-    // One in use before one given back, one of the directory before one given to a run, the newest last.
-    let best = of_name
-        .max_by_key(|row| (row.freed.is_none(), row.key.adhoc.is_none(), row.freed, row.generation))?;
-    profile::parse(best.source.as_deref().unwrap_or(name), &best.text).ok().map(|parsed| parsed.profile)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::slots::SlotKey;
-
-    #[test]
-    fn the_profile_in_use_counts() {
-        let row = |slot, path: &str, freed, adhoc: Option<&str>| SlotRow {
-            slot,
-            key: SlotKey { profile: "web".to_owned(), mode: None, adhoc: adhoc.map(str::to_owned) },
-            generation: 1,
-            digest: String::new(),
-            source: None,
-            text: format!(
-                "apiVersion: stockade.dev/v1alpha1\nkind: Profile\nmetadata: {{ name: web }}\nspec:\n  mode: learn\n  \
-                 files:\n    - path: {path}\n      access: [read]\n"
-            ),
-            freed,
-        };
-        let rows =
-            [row(1, "/old", Some(3), None), row(2, "/run", None, Some("d")), row(3, "/now", None, None)];
-        let path = |rows: &[SlotRow]| current(rows, "web").map(|profile| profile.files[0].path.clone());
-        assert_eq!(path(&rows).as_deref(), Some("/now"));
-        assert_eq!(path(&rows[..2]).as_deref(), Some("/run"));
-        assert_eq!(path(&rows[..1]).as_deref(), Some("/old"));
-        assert_eq!(current(&rows, "other"), None);
-    }
 }

@@ -104,6 +104,44 @@ pub fn enter(path: &Path, pid: u32) -> io::Result<()> {
     fs::write(path.join("cgroup.procs"), pid.to_string())
 }
 
+/// CPU time that was used in the cgroup at `path` and below it, in microseconds.
+pub fn cpu_usec(path: &Path) -> Option<u64> {
+    parse_cpu_usec(&fs::read_to_string(path.join("cpu.stat")).ok()?)
+}
+
+fn parse_cpu_usec(text: &str) -> Option<u64> {
+    text.lines().find_map(|line| line.strip_prefix("usage_usec "))?.trim().parse().ok()
+}
+
+/// Whether a process in the cgroup at `path` does not descend from `init`, as those of a session do not.
+/// One that cannot be read is gone.
+pub fn has_outsider(path: &Path, init: u32) -> bool {
+    let Ok(text) = fs::read_to_string(path.join("cgroup.procs")) else { return false };
+    let pids: Vec<u32> = text.lines().filter_map(|line| line.parse().ok()).collect();
+    let parent = |pid: u32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        parse_parent(&stat)
+    };
+    pids.iter().any(|pid| {
+        let mut at = *pid;
+        while at != init {
+            match parent(at) {
+                // Outside of the cgroup, the way up does not lead back in.
+                Some(above) if pids.contains(&above) => at = above,
+                Some(_) => return true,
+                None => return false,
+            }
+        }
+        false
+    })
+}
+
+/// The parent in the text of a `/proc/PID/stat`; the name in parentheses may hold anything.
+fn parse_parent(stat: &str) -> Option<u32> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
 /// Whether no process is left in the cgroup at `path` or below it.
 pub fn is_empty(path: &Path) -> bool {
     fs::read_to_string(path.join("cgroup.events")).is_ok_and(|text| parse_populated(&text) == Some(false))
@@ -141,6 +179,14 @@ pub fn runs() -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_kernel_says_of_use() {
+        assert_eq!(parse_cpu_usec("usage_usec 4711\nuser_usec 1\n"), Some(4711));
+        assert_eq!(parse_cpu_usec("user_usec 1\n"), None);
+        assert_eq!(parse_parent("17 (a) b (c) S 4 17 17"), Some(4));
+        assert_eq!(parse_parent("17"), None);
+    }
 
     #[test]
     fn unified_line() {

@@ -12,10 +12,12 @@ const ARGS_MAX: u64 = 4096;
 
 /// Executable and arguments of `pid`.
 pub fn facts(pid: u32) -> ProcessFacts {
-    ProcessFacts {
-        exe: fs::read_link(format!("/proc/{pid}/exe")).ok().map(|exe| text(exe.as_os_str().as_bytes())),
-        args: args(pid),
-    }
+    ProcessFacts { exe: program(pid), args: args(pid) }
+}
+
+/// Executable of `pid`.
+pub fn program(pid: u32) -> Option<String> {
+    fs::read_link(format!("/proc/{pid}/exe")).ok().map(|exe| text(exe.as_os_str().as_bytes()))
 }
 
 fn args(pid: u32) -> Option<Vec<String>> {

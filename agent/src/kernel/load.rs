@@ -156,6 +156,15 @@ impl Kernel {
         Ok(())
     }
 
+    /// Gives the policy that is in a slot a new generation.
+    pub fn begin_generation(&mut self, slot: u32, generation: u64) -> Result<(), KernelError> {
+        let head = self.maps.head(slot)?;
+        let (Some(mode), Some(size)) = (head.mode(), head.size()) else {
+            return Err(KernelError::Slot(slot));
+        };
+        self.maps.flip(slot, Head::new(generation, mode, size, head.table()))
+    }
+
     /// The highest generation that is in any slot; 0 when all are empty.
     pub fn last_generation(&self) -> Result<u64, KernelError> {
         Ok(self.maps.heads()?.iter().map(|(_, head)| head.generation()).max().unwrap_or(0))

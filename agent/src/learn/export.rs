@@ -2,14 +2,13 @@
 
 use std::fmt::Write as _;
 
-use stockade_abi::access;
-use stockade_abi::reason::{Mode, Operation, Verdict};
+use stockade_abi::reason::{Mode, Verdict};
 
 use super::Seen;
 use super::generalise::{Refused, Rules, generalise};
 use super::store::BaselineStatus;
 use crate::clock;
-use crate::compile::{Object, compile};
+use crate::compile::compile;
 use crate::profile::{self, FileRule, PeerRule, Profile};
 
 /// A profile, ready to be printed.
@@ -46,12 +45,7 @@ fn without_included(current: Option<&Profile>, seen: &[Seen]) -> Vec<Seen> {
     let policy = included.and_then(|included| compile(&included, Mode::Enforce).ok());
     let allowed = |one: &Seen| {
         let Some(policy) = &policy else { return false };
-        let (object, access) = match one.operation {
-            Operation::File => (Object::Path(&one.object), one.access & profile::FILE_ACCESS),
-            Operation::Exec => (Object::Path(&one.object), access::EXEC),
-            Operation::Connect => (Object::Peer(&one.object), access::CONNECT),
-            Operation::Fork => return false,
-        };
+        let Some((object, access)) = one.question() else { return false };
         policy.decide(&object, access, false).verdict == Verdict::Allowed
     };
     seen.iter().filter(|one| !allowed(one)).cloned().collect()
@@ -133,15 +127,19 @@ fn one_line(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use stockade_abi::access::{CREATE, READ};
     use stockade_abi::reason::Operation;
 
+    use super::super::evidence::Evidence;
     use super::*;
 
     fn file(path: &[u8]) -> Seen {
-        Seen { operation: Operation::File, access: READ, object: path.to_vec(), own_pids: BTreeSet::new() }
+        Seen {
+            operation: Operation::File,
+            access: READ,
+            object: path.to_vec(),
+            evidence: Evidence::default(),
+        }
     }
 
     #[test]

@@ -49,7 +49,7 @@ pub struct Refused {
 #[derive(Clone, Debug, Default)]
 struct File {
     access: AccessSet,
-    own_pids: BTreeSet<u32>,
+    own_pids: BTreeSet<i64>,
 }
 
 /// Proposes rules.
@@ -70,7 +70,7 @@ pub fn generalise(seen: &[Seen]) -> Rules {
             Operation::File => {
                 let file = files.entry(object).or_default();
                 file.access |= one.access & crate::profile::FILE_ACCESS;
-                file.own_pids.extend(&one.own_pids);
+                file.own_pids.extend(one.evidence.own_pids.iter());
             }
             // Making a process needs no rule.
             Operation::Fork => {}

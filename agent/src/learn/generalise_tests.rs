@@ -2,14 +2,21 @@
 
 use stockade_abi::access::{APPEND, CREATE, EXEC, MAP, READ, WRITE};
 
+use super::super::evidence::Evidence;
 use super::*;
 
 fn file(path: &str, access: AccessSet) -> Seen {
-    Seen { operation: Operation::File, access, object: path.as_bytes().to_vec(), own_pids: BTreeSet::new() }
+    Seen {
+        operation: Operation::File,
+        access,
+        object: path.as_bytes().to_vec(),
+        evidence: Evidence::default(),
+    }
 }
 
-fn own(path: &str, pid: u32) -> Seen {
-    Seen { own_pids: BTreeSet::from([pid]), ..file(path, WRITE | CREATE) }
+fn own(path: &str, pid: i64) -> Seen {
+    let evidence = Evidence { own_pids: [pid].into_iter().collect(), ..Evidence::default() };
+    Seen { evidence, ..file(path, WRITE | CREATE) }
 }
 
 fn globs(seen: &[Seen]) -> Vec<(String, AccessSet)> {

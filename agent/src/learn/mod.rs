@@ -1,17 +1,26 @@
 //! Learning: observations, their store, and the rules that are proposed from them.
 
+pub mod complete;
+pub mod curve;
+pub mod estimate;
+pub mod evidence;
 pub mod export;
+pub mod few;
 pub mod generalise;
+pub mod history;
 pub mod layout;
 pub mod pattern;
 pub mod peers;
 mod random;
 pub mod store;
+pub mod transfer;
 
-use std::collections::BTreeSet;
-
-use stockade_abi::access::AccessSet;
+use stockade_abi::access::{self, AccessSet};
 use stockade_abi::reason::Operation;
+
+use crate::compile::Object;
+
+use evidence::Evidence;
 
 /// Something a profile's subjects did, with everything that is known of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +31,18 @@ pub struct Seen {
     pub access: AccessSet,
     /// The object's name: a path, or an encoded peer.
     pub object: Vec<u8>,
-    /// Numbers by which the processes that created it knew themselves.
-    pub own_pids: BTreeSet<u32>,
+    /// When, how often and by whom.
+    pub evidence: Evidence,
+}
+
+impl Seen {
+    /// What the matcher is asked to allow this; `None` when it needs no rule.
+    pub fn question(&self) -> Option<(Object<'_>, AccessSet)> {
+        match self.operation {
+            Operation::File => Some((Object::Path(&self.object), self.access & crate::profile::FILE_ACCESS)),
+            Operation::Exec => Some((Object::Path(&self.object), access::EXEC)),
+            Operation::Connect => Some((Object::Peer(&self.object), access::CONNECT)),
+            Operation::Fork => None,
+        }
+    }
 }

@@ -1,37 +1,47 @@
-//! Observations and baselines in the database.
+//! Observations in the database.
+//!
+//! A baseline grows with what its subjects do, not with how many of them do it or for how long: an
+//! observation is one row whatever the number of subjects, and what it remembers of windows and runs has
+//! a fixed size. At [`OBSERVATIONS_MAX`] rows a baseline takes nothing new and is marked incomplete.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Row, params};
+use rusqlite::types::Type;
+use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
 use stockade_abi::access::AccessSet;
 use stockade_abi::reason::Operation;
 
 use super::Seen;
+use super::evidence::Evidence;
+use super::few::Few;
 use crate::store::{Store, StoreError};
 
 /// Observations kept for one profile. A baseline that needs more is of no use as a profile.
 pub const OBSERVATIONS_MAX: u64 = 200_000;
 
-/// One thing done while learning.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Observation {
+/// What makes an observation one of its own.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
     /// Profile that learns.
     pub profile: String,
-    /// Name of the subject, the lasting one.
-    pub subject: String,
     /// Whether a session did it.
     pub session: bool,
-    /// The operation.
-    pub operation: Operation,
+    /// The operation, as its number.
+    pub operation: u8,
     /// The accesses asked for together.
     pub access: AccessSet,
     /// The object's name.
     pub object: Vec<u8>,
-    /// Number by which the process knew itself, where that matters.
-    pub own_pid: Option<u32>,
-    /// When, in seconds since the epoch.
-    pub at: i64,
+}
+
+/// How evidence is put to what is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Adding {
+    /// It was recorded now, and counts.
+    New,
+    /// It is another account, of which some may be known.
+    Account,
 }
 
 /// How a profile's baseline stands.
@@ -43,7 +53,7 @@ pub struct BaselineStatus {
     pub observations: u64,
     /// Observations of sessions.
     pub session_observations: u64,
-    /// When something was first missed, in seconds since the epoch.
+    /// When something was first missed that was not made good since, in seconds since the epoch.
     pub incomplete_since: Option<i64>,
     /// What was missed.
     pub incomplete_reason: Option<String>,
@@ -51,102 +61,31 @@ pub struct BaselineStatus {
 
 impl Store {
     /// Adds observations in one transaction. Names the profiles that are full.
-    pub fn observe(&mut self, batch: &[Observation]) -> Result<BTreeSet<String>, StoreError> {
-        let path = self.path().to_owned();
-        let mut full = BTreeSet::new();
-        let mut work = || -> rusqlite::Result<()> {
-            let transaction = self.db.transaction()?;
-            {
-                let mut rows: BTreeMap<&str, u64> = BTreeMap::new();
-                let mut count =
-                    transaction.prepare_cached("SELECT count(*) FROM observations WHERE profile = ?1")?;
-                let mut update = transaction.prepare_cached(
-                    "UPDATE observations SET last_seen = ?1, count = count + 1, own_pid = coalesce(?2, own_pid)
-                     WHERE profile = ?3 AND subject = ?4 AND session = ?5 AND operation = ?6 AND access = ?7
-                     AND object = ?8",
-                )?;
-                let mut insert = transaction.prepare_cached(
-                    "INSERT INTO observations VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, 1)",
-                )?;
-                for one in batch {
-                    let operation = one.operation as u8;
-                    let updated = update.execute(params![
-                        one.at,
-                        one.own_pid,
-                        one.profile,
-                        one.subject,
-                        one.session,
-                        operation,
-                        one.access,
-                        one.object
-                    ])?;
-                    if updated > 0 {
-                        continue;
-                    }
-                    let have = match rows.get(one.profile.as_str()) {
-                        Some(have) => *have,
-                        None => count.query_row([&one.profile], |row| row.get::<_, i64>(0))?.cast_unsigned(),
-                    };
-                    if have >= OBSERVATIONS_MAX {
-                        rows.insert(&one.profile, have);
-                        full.insert(one.profile.clone());
-                        continue;
-                    }
-                    rows.insert(&one.profile, have + 1);
-                    insert.execute(params![
-                        one.profile,
-                        one.subject,
-                        one.session,
-                        operation,
-                        one.access,
-                        one.object,
-                        one.own_pid,
-                        one.at
-                    ])?;
-                }
+    pub fn observe<'a>(
+        &mut self,
+        batch: impl IntoIterator<Item = (&'a Key, &'a Evidence)>,
+        adding: Adding,
+    ) -> Result<BTreeSet<String>, StoreError> {
+        self.transact(|transaction| {
+            let mut rows = BTreeMap::new();
+            let mut full = BTreeSet::new();
+            for (key, evidence) in batch {
+                put(transaction, key, evidence, adding, &mut rows, &mut full)?;
             }
-            transaction.commit()
-        };
-        work().map_err(|source| StoreError::classified(&path, source))?;
-        Ok(full)
+            Ok(full)
+        })
     }
 
-    /// Marks a baseline as incomplete. The first reason stays.
-    pub fn mark_incomplete(&mut self, profile: &str, reason: &str, at: i64) -> Result<(), StoreError> {
-        self.db
-            .execute(
-                "INSERT INTO baselines (profile, incomplete_since, reason) VALUES (?1, ?2, ?3)
-                 ON CONFLICT (profile) DO NOTHING",
-                params![profile, at, reason],
-            )
-            .map(drop)
-            .map_err(|source| self.error(source))
-    }
-
-    /// What was seen of a profile's own processes, sessions left out.
-    pub fn seen(&self, profile: &str) -> Result<Vec<Seen>, StoreError> {
+    /// What was seen of a profile's own processes, or of its sessions.
+    pub fn seen(&self, profile: &str, session: bool) -> Result<Vec<Seen>, StoreError> {
         let read = || -> rusqlite::Result<Vec<Seen>> {
-            let mut statement = self.db.prepare(
-                "SELECT operation, access, object, own_pid FROM observations
-                 WHERE profile = ?1 AND session = 0 ORDER BY operation, object, access",
-            )?;
-            let rows = statement.query_map([profile], seen)?;
-            let mut all: Vec<Seen> = Vec::new();
-            for row in rows {
-                let row = row?;
-                match all.last_mut() {
-                    // The same of several subjects.
-                    Some(last)
-                        if last.operation == row.operation
-                            && last.access == row.access
-                            && last.object == row.object =>
-                    {
-                        last.own_pids.extend(row.own_pids);
-                    }
-                    Some(_) | None => all.push(row),
-                }
-            }
-            Ok(all)
+            self.db
+                .prepare(&format!(
+                    "SELECT {EVIDENCE}, operation, access, object FROM observations
+                     WHERE profile = ?1 AND session = ?2 ORDER BY operation, object, access"
+                ))?
+                .query_map(params![profile, session], seen)?
+                .collect()
         };
         read().map_err(|source| self.error(source))
     }
@@ -156,32 +95,130 @@ impl Store {
         let read = || -> rusqlite::Result<Vec<BaselineStatus>> {
             self.db
                 .prepare(
-                    "SELECT name, sum(own), sum(sessions), max(since), max(reason) FROM (
-                        SELECT profile AS name, sum(session = 0) AS own, sum(session = 1) AS sessions,
-                               NULL AS since, NULL AS reason FROM observations GROUP BY profile
+                    "SELECT name, sum(own), sum(sessions) FROM (
+                        SELECT profile AS name, sum(session = 0) AS own, sum(session = 1) AS sessions
+                        FROM observations GROUP BY profile
                         UNION ALL
-                        SELECT profile, 0, 0, incomplete_since, reason FROM baselines
+                        SELECT DISTINCT profile, 0, 0 FROM losses
                      ) GROUP BY name ORDER BY name",
                 )?
                 .query_map([], baseline)?
                 .collect()
         };
-        read().map_err(|source| self.error(source))
+        let mut baselines = read().map_err(|source| self.error(source))?;
+        for baseline in &mut baselines {
+            if let Some(loss) = self.open_loss(&baseline.profile)? {
+                baseline.incomplete_since = Some(loss.at);
+                baseline.incomplete_reason = Some(loss.reason);
+            }
+        }
+        Ok(baselines)
+    }
+
+    /// Forgets everything that was learned for a profile.
+    pub fn forget_baseline(&mut self, profile: &str) -> Result<(), StoreError> {
+        self.transact(|transaction| {
+            for table in ["observations", "runs", "windows", "losses"] {
+                transaction.execute(&format!("DELETE FROM {table} WHERE profile = ?1"), [profile])?;
+            }
+            Ok(())
+        })
     }
 }
 
+const EVIDENCE: &str = "first_seen, last_seen, count, windows, runs, own_pids, phases, exe, parent";
+
+fn put<'a>(
+    transaction: &Transaction<'_>,
+    key: &'a Key,
+    evidence: &Evidence,
+    adding: Adding,
+    rows: &mut BTreeMap<&'a str, u64>,
+    full: &mut BTreeSet<String>,
+) -> rusqlite::Result<()> {
+    let Key { profile, session, operation, access, object } = key;
+    let before = transaction
+        .prepare_cached(&format!(
+            "SELECT {EVIDENCE} FROM observations WHERE profile = ?1 AND session = ?2 AND operation = ?3
+             AND access = ?4 AND object = ?5"
+        ))?
+        .query_row(params![profile, session, operation, access, object], read_evidence)
+        .optional()?;
+    let now = match before {
+        Some(mut before) => {
+            match adding {
+                Adding::New => before.add(evidence),
+                Adding::Account => before.join(evidence),
+            }
+            before
+        }
+        None => {
+            let have = match rows.get(profile.as_str()) {
+                Some(have) => *have,
+                None => transaction
+                    .prepare_cached("SELECT count(*) FROM observations WHERE profile = ?1")?
+                    .query_row([profile], |row| row.get::<_, i64>(0))?
+                    .cast_unsigned(),
+            };
+            if have >= OBSERVATIONS_MAX {
+                rows.insert(profile, have);
+                full.insert(profile.clone());
+                return Ok(());
+            }
+            rows.insert(profile, have + 1);
+            evidence.clone()
+        }
+    };
+    transaction
+        .prepare_cached(
+            "INSERT OR REPLACE INTO observations VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+        )?
+        .execute(params![
+            profile,
+            session,
+            operation,
+            access,
+            object,
+            now.first,
+            now.last,
+            now.count.cast_signed(),
+            now.windows.to_string(),
+            now.runs.to_string(),
+            now.own_pids.to_string(),
+            now.phases,
+            now.exe,
+            now.parent,
+        ])
+        .map(drop)
+}
+
+fn few(row: &Row<'_>, column: usize) -> rusqlite::Result<Few> {
+    let text: String = row.get(column)?;
+    text.parse()
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))
+}
+
+fn read_evidence(row: &Row<'_>) -> rusqlite::Result<Evidence> {
+    Ok(Evidence {
+        first: row.get(0)?,
+        last: row.get(1)?,
+        count: row.get::<_, i64>(2)?.cast_unsigned(),
+        windows: few(row, 3)?,
+        runs: few(row, 4)?,
+        own_pids: few(row, 5)?,
+        phases: row.get(6)?,
+        exe: row.get(7)?,
+        parent: row.get(8)?,
+    })
+}
+
 fn seen(row: &Row<'_>) -> rusqlite::Result<Seen> {
-    let number: u8 = row.get(0)?;
+    let number: u8 = row.get(9)?;
     let operation = Operation::try_from(number).map_err(|unknown| {
         let what = format!("unknown {} {}", unknown.what, unknown.value);
-        rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Integer, what.into())
+        rusqlite::Error::FromSqlConversionFailure(9, Type::Integer, what.into())
     })?;
-    Ok(Seen {
-        operation,
-        access: row.get(1)?,
-        object: row.get(2)?,
-        own_pids: row.get::<_, Option<u32>>(3)?.into_iter().collect(),
-    })
+    Ok(Seen { operation, access: row.get(10)?, object: row.get(11)?, evidence: read_evidence(row)? })
 }
 
 fn baseline(row: &Row<'_>) -> rusqlite::Result<BaselineStatus> {
@@ -189,8 +226,8 @@ fn baseline(row: &Row<'_>) -> rusqlite::Result<BaselineStatus> {
         profile: row.get(0)?,
         observations: row.get::<_, i64>(1)?.cast_unsigned(),
         session_observations: row.get::<_, i64>(2)?.cast_unsigned(),
-        incomplete_since: row.get(3)?,
-        incomplete_reason: row.get(4)?,
+        incomplete_since: None,
+        incomplete_reason: None,
     })
 }
 
@@ -198,50 +235,62 @@ fn baseline(row: &Row<'_>) -> rusqlite::Result<BaselineStatus> {
 pub(crate) mod tests {
     use super::*;
 
-    pub(crate) fn observation(object: &[u8], access: AccessSet) -> Observation {
-        Observation {
+    pub(crate) fn key(object: &[u8], access: AccessSet) -> Key {
+        Key {
             profile: "web".to_owned(),
-            subject: "nginx-1".to_owned(),
             session: false,
-            operation: Operation::File,
+            operation: Operation::File as u8,
             access,
             object: object.to_vec(),
-            own_pid: None,
-            at: 100,
         }
+    }
+
+    pub(crate) fn once(at: i64) -> Evidence {
+        Evidence { first: at, last: at, count: 1, ..Evidence::default() }
     }
 
     #[test]
     fn observations_add_up() {
         let mut store = Store::in_memory();
-        let one = observation(b"/a", 1);
-        let other_subject = Observation { subject: "nginx-2".to_owned(), own_pid: Some(7), ..one.clone() };
-        let session = Observation { session: true, object: b"/s".to_vec(), ..one.clone() };
-        let raw = observation(b"/\xff", 3);
-        store.observe(&[one.clone(), one, other_subject]).unwrap();
-        store.observe(&[session, raw]).unwrap();
-        let seen = store.seen("web").unwrap();
+        let session = Key { session: true, ..key(b"/s", 1) };
+        let (a, raw) = (key(b"/a", 1), key(b"/\xff", 3));
+        let early = Evidence { windows: [7, 9].into_iter().collect(), ..once(100) };
+        let late = Evidence {
+            windows: [9, 12].into_iter().collect(),
+            own_pids: [7].into_iter().collect(),
+            ..once(120)
+        };
+        store.observe([(&a, &early), (&session, &early), (&raw, &early)], Adding::New).unwrap();
+        store.observe([(&a, &late)], Adding::New).unwrap();
+        let seen = store.seen("web", false).unwrap();
         assert_eq!(seen.len(), 2);
-        assert_eq!((seen[0].object.as_slice(), &seen[0].own_pids), (&b"/a"[..], &BTreeSet::from([7])));
+        let evidence = &seen[0].evidence;
+        assert_eq!((evidence.first, evidence.last, evidence.count), (100, 120, 2));
+        assert_eq!(evidence.windows.iter().collect::<Vec<_>>(), [7, 9, 12]);
+        assert_eq!(evidence.own_pids.first(), Some(7));
         assert_eq!(seen[1].object, b"/\xff");
-        assert_eq!(store.seen("other").unwrap(), []);
+        assert_eq!(store.seen("web", true).unwrap().len(), 1);
+        assert_eq!(store.seen("other", false).unwrap(), []);
     }
 
     #[test]
-    fn the_first_loss_is_kept() {
+    fn the_same_account_twice_is_one() {
         let mut store = Store::in_memory();
-        store.mark_incomplete("web", "ring full", 5).unwrap();
-        store.mark_incomplete("web", "later", 9).unwrap();
-        store.observe(&[observation(b"/a", 1)]).unwrap();
-        assert_eq!(
-            store.baselines().unwrap(),
-            [BaselineStatus {
-                profile: "web".to_owned(),
-                observations: 1,
-                session_observations: 0,
-                incomplete_since: Some(5),
-                incomplete_reason: Some("ring full".to_owned()),
-            }]
-        );
+        for _ in 0..2 {
+            store.observe([(&key(b"/a", 1), &once(100))], Adding::Account).unwrap();
+        }
+        assert_eq!(store.seen("web", false).unwrap()[0].evidence.count, 1);
+    }
+
+    #[test]
+    fn a_baseline_has_a_largest_size() {
+        let mut store = Store::in_memory();
+        let keys: Vec<Key> = (0..=OBSERVATIONS_MAX).map(|n| key(format!("/{n}").as_bytes(), 1)).collect();
+        let evidence = once(1);
+        let full = store.observe(keys.iter().map(|key| (key, &evidence)), Adding::New).unwrap();
+        assert_eq!(full, BTreeSet::from(["web".to_owned()]));
+        // What is known goes on being counted.
+        assert_eq!(store.observe([(&keys[0], &evidence)], Adding::New).unwrap(), BTreeSet::new());
+        assert_eq!(store.baselines().unwrap()[0].observations, OBSERVATIONS_MAX);
     }
 }

@@ -12,7 +12,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
 
 /// Name of the database in the state directory.
 pub const FILE: &str = "stockade.db";
@@ -23,7 +23,7 @@ pub const DEFAULT_STATE: &str = "/var/lib/stockade";
 const BUSY: Duration = Duration::from_secs(5);
 
 /// Each step takes the schema from its position's version to the next.
-const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("evidence.sql")];
 
 /// Failure of the database.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +55,9 @@ pub enum StoreError {
     /// There is no database.
     #[error("no database at {0}: no agent has kept its state there")]
     Missing(PathBuf),
+    /// No room.
+    #[error("no room for {0} on its disk; free some, nothing has to be started again")]
+    Full(PathBuf),
     /// Anything else.
     #[error("{path}: {source}")]
     Sql {
@@ -70,6 +73,8 @@ pub enum StoreError {
 pub struct Store {
     pub(crate) db: Connection,
     path: PathBuf,
+    /// The node's name, which tells its windows from those of others.
+    node: String,
 }
 
 impl StoreError {
@@ -79,8 +84,16 @@ impl StoreError {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
                 Self::Corrupt(path.to_owned(), source.to_string())
             }
+            Some(ErrorCode::DiskFull) => Self::Full(path.to_owned()),
             Some(_) | None => Self::Sql { path: path.to_owned(), source },
         }
+    }
+}
+
+fn node() -> String {
+    match fs::read_to_string("/proc/sys/kernel/hostname") {
+        Ok(name) => name.trim().to_owned(),
+        Err(_) => "node".to_owned(),
     }
 }
 
@@ -91,7 +104,7 @@ impl Store {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(fail)?;
         let path = dir.join(FILE);
         let db = Connection::open(&path).map_err(|source| StoreError::classified(&path, source))?;
-        let mut store = Self { db, path };
+        let mut store = Self { db, path, node: node() };
         store.prepare().map_err(|source| StoreError::classified(&store.path, source))?;
         store.migrate()?;
         Ok(store)
@@ -107,7 +120,7 @@ impl Store {
         let db = Connection::open_with_flags(&path, flags)
             .map_err(|source| StoreError::classified(&path, source))?;
         db.busy_timeout(BUSY).map_err(|source| StoreError::classified(&path, source))?;
-        let store = Self { db, path };
+        let store = Self { db, path, node: node() };
         store.version()?;
         Ok(store)
     }
@@ -115,7 +128,8 @@ impl Store {
     /// A database that lives in memory.
     #[cfg(test)]
     pub(crate) fn in_memory() -> Self {
-        let mut store = Self { db: Connection::open_in_memory().unwrap(), path: PathBuf::from(":memory:") };
+        let db = Connection::open_in_memory().unwrap();
+        let mut store = Self { db, path: PathBuf::from(":memory:"), node: "node".to_owned() };
         store.migrate().unwrap();
         store
     }
@@ -123,6 +137,11 @@ impl Store {
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The name of the node.
+    pub fn node(&self) -> &str {
+        &self.node
     }
 
     fn prepare(&self) -> rusqlite::Result<()> {
@@ -162,6 +181,22 @@ impl Store {
             transaction.commit().map_err(fail)?;
         }
         Ok(())
+    }
+
+    /// Does `work` as a whole or not at all.
+    pub(crate) fn transact<T>(
+        &mut self,
+        work: impl FnOnce(&rusqlite::Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let path = self.path.clone();
+        let whole = || {
+            // Whoever reads first and then finds that another has written would be turned away.
+            let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let done = work(&transaction)?;
+            transaction.commit()?;
+            Ok(done)
+        };
+        whole().map_err(|source| StoreError::classified(&path, source))
     }
 
     /// A rusqlite error with the file's name.
@@ -222,6 +257,42 @@ mod tests {
         assert!(!again.enter_boot("one").unwrap());
         assert!(again.enter_boot("two").unwrap());
         Store::open_read_only(&state).unwrap();
+    }
+
+    #[test]
+    fn what_was_learned_before_stays() {
+        let dir = TempDir::new("migrate");
+        {
+            let old = Connection::open(dir.path().join(FILE)).unwrap();
+            old.execute_batch(MIGRATIONS[0]).unwrap();
+            old.pragma_update(None, "user_version", 1).unwrap();
+            for (subject, own_pid, first) in [("a", 7, 5), ("b", 9, 3)] {
+                old.execute(
+                    "INSERT INTO observations VALUES ('web', ?1, 0, 2, 1, X'2f61', ?2, ?3, 9, 2)",
+                    params![subject, own_pid, first],
+                )
+                .unwrap();
+            }
+            old.execute("INSERT INTO baselines VALUES ('web', 5, 'ring full')", []).unwrap();
+        }
+        let store = Store::open(dir.path()).unwrap();
+        let seen = store.seen("web", false).unwrap();
+        assert_eq!(seen.len(), 1);
+        let evidence = &seen[0].evidence;
+        assert_eq!((evidence.first, evidence.last, evidence.count, evidence.own_pids.len()), (3, 9, 4, 2));
+        assert_eq!(store.baselines().unwrap()[0].incomplete_since, Some(5));
+    }
+
+    #[test]
+    fn a_full_disk_is_named_and_loses_nothing() {
+        let mut store = Store::in_memory();
+        store.mark_incomplete("web", "one", 1).unwrap();
+        store.db.pragma_update(None, "max_page_count", 20).unwrap();
+        let reason = "x".repeat(1 << 20);
+        assert!(matches!(store.mark_incomplete("web", &reason, 2), Err(StoreError::Full(_))));
+        assert_eq!(store.losses("web").unwrap().len(), 1);
+        store.db.pragma_update(None, "max_page_count", 1 << 20).unwrap();
+        store.mark_incomplete("web", &reason, 2).unwrap();
     }
 
     #[test]

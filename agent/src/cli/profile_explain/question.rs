@@ -8,15 +8,15 @@ use stockade_abi::peer;
 use crate::compile::Object;
 
 /// What is asked.
-pub(super) struct Question {
-    pub(super) access: AccessSet,
+pub(in crate::cli) struct Question {
+    pub(in crate::cli) access: AccessSet,
     /// The object for messages.
     pub(super) shown: String,
     object: Vec<u8>,
 }
 
 impl Question {
-    pub(super) fn parse(access: &[u8], object: &[u8]) -> Result<Self, String> {
+    pub(in crate::cli) fn parse(access: &[u8], object: &[u8]) -> Result<Self, String> {
         let access = access_set(access)?;
         let encoded = if access & access::CONNECT == 0 {
             path(object)?;
@@ -27,6 +27,11 @@ impl Question {
             return Err("connect cannot be asked together with accesses to files".to_owned());
         };
         Ok(Self { access, shown: object.escape_ascii().to_string(), object: encoded })
+    }
+
+    /// The object's name, as the kernel side has it.
+    pub(in crate::cli) fn bytes(&self) -> &[u8] {
+        &self.object
     }
 
     pub(super) fn object(&self) -> Object<'_> {

@@ -1,0 +1,109 @@
+//! `stockade learn promote`: a learned profile takes the place of the one that learned.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+
+use super::{State, current, parse_limit};
+use crate::cli::output::{complain, print};
+use crate::cli::{FAILURE, ModeWord};
+use crate::events::record::printable;
+use crate::learn::complete::{Baseline, LIMIT, complete};
+use crate::learn::export::export;
+use crate::profile;
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Args {
+    /// Name of the profile
+    name: String,
+    /// Promote it although it is not ready
+    #[arg(long)]
+    force: bool,
+    /// Mode to write into it
+    #[arg(long, value_enum, default_value_t = ModeWord::Enforce)]
+    mode: ModeWord,
+    /// Where to write it; the file that the profile came from unless given
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// The probability of something new in the next window that is small enough
+    #[arg(long, value_name = "PROBABILITY", default_value_t = LIMIT, value_parser = parse_limit)]
+    bound: f64,
+    #[command(flatten)]
+    state: State,
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let store = args.state.read()?;
+    let current = current(&store.slots()?, &args.name);
+    let baseline = Baseline::read(&store, &args.name)?;
+    if baseline.seen.is_empty() {
+        complain(&format!("nothing was recorded for `{}`: there is nothing to promote", args.name));
+        return Ok(ExitCode::FAILURE);
+    }
+    let known = current.as_ref().map(|current| &current.profile);
+    let found = complete(&baseline, known, args.bound);
+    if !found.ready() {
+        let missing: Vec<String> =
+            found.missing.iter().map(|why| format!("\n  {}", printable(why))).collect();
+        let verb = if args.force { "is promoted although it is" } else { "is" };
+        complain(&format!("`{}` {verb} not ready:{}", args.name, missing.concat()));
+        if !args.force {
+            complain("promote it with --force if you know better");
+            return Ok(ExitCode::FAILURE);
+        }
+    }
+    let source = current.as_ref().and_then(|current| current.source.clone());
+    let Some(out) = args.out.clone().or(source) else {
+        complain(&format!("`{}` came from no file of the profile directory; name one with --out", args.name));
+        return Ok(ExitCode::from(FAILURE));
+    };
+    let status = store.baselines()?.into_iter().find(|status| status.profile == args.name);
+    let export = export(&args.name, args.mode.mode(), known, &baseline.seen, status.as_ref());
+    if let Err(error) = profile::parse("the learned profile", &export.profile.standalone(&export.yaml)) {
+        complain(&format!("what was learned does not make a valid profile:\n{error}"));
+        return Ok(ExitCode::from(FAILURE));
+    }
+    replace(&out, &export.yaml).with_context(|| format!("writing {}", out.display()))?;
+    print(&format!("{} now holds the learned profile, {} rules\n", out.display(), found.rules))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Puts `text` in the place of the file, as a whole or not at all.
+pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    // No ending that the agent takes for a profile.
+    let beside = dir.join(format!(".{}.{}.new", name.to_string_lossy(), std::process::id()));
+    let write = || {
+        let mut file = fs::File::create_new(&beside)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&beside, path)
+    };
+    let outcome = write();
+    if outcome.is_err() {
+        // What cannot be removed either is seen by the next who tries.
+        let _ = fs::remove_file(&beside);
+    }
+    outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::TempDir;
+
+    #[test]
+    fn a_file_is_replaced_as_a_whole() {
+        let dir = TempDir::new("promote");
+        let path = dir.path().join("web.yaml");
+        replace(&path, "one").unwrap();
+        replace(&path, "two").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "two");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        assert!(replace(&dir.path().join("none/web.yaml"), "x").is_err());
+    }
+}

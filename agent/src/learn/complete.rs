@@ -1,0 +1,277 @@
+//! Is a baseline complete enough to be put in force, and if not, what is missing?
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use stockade_abi::access::AccessSet;
+use stockade_abi::reason::{Mode, Verdict};
+
+use super::Seen;
+use super::curve::{self, Point, curve};
+use super::estimate::Spread;
+use super::evidence::{Evidence, Phase, Run, Window, run_number, unit_start_ms};
+use super::export::export;
+use super::few::Few;
+use super::history::{Loss, RUNS_AFTER_LOSS, WINDOWS_AFTER_LOSS};
+use crate::clock;
+use crate::compile::{Object, Policy, compile};
+use crate::profile::Profile;
+use crate::store::{Store, StoreError};
+
+/// Starts that must have been seen.
+pub const STARTS: usize = 3;
+/// The largest bound under which a baseline is ready.
+pub const LIMIT: f64 = 0.05;
+
+/// Everything that is known of a baseline.
+#[derive(Clone, Debug, Default)]
+pub struct Baseline {
+    /// Name of the profile.
+    pub name: String,
+    /// What its own processes did.
+    pub seen: Vec<Seen>,
+    /// Its runs, in the order in which they began.
+    pub runs: Vec<Run>,
+    /// Its windows, in the order in which they began.
+    pub windows: Vec<Window>,
+    /// A loss that was not made good.
+    pub loss: Option<Loss>,
+    /// Observations of sessions.
+    pub of_sessions: u64,
+}
+
+impl Baseline {
+    /// Reads it from the database.
+    pub fn read(store: &Store, name: &str) -> Result<Self, StoreError> {
+        let status = store.baselines()?.into_iter().find(|status| status.profile == name);
+        Ok(Self {
+            name: name.to_owned(),
+            seen: store.seen(name, false)?,
+            runs: store.runs(name)?,
+            windows: store.windows(name)?,
+            loss: store.open_loss(name)?,
+            of_sessions: status.map_or(0, |status| status.session_observations),
+        })
+    }
+}
+
+/// The answer.
+#[derive(Clone, Debug)]
+pub struct Completeness {
+    /// Name of the profile.
+    pub name: String,
+    /// Rules that the profile would have.
+    pub rules: usize,
+    /// How what is new is spread over windows,
+    pub windows: Spread,
+    /// over runs,
+    pub restarts: Spread,
+    /// and over replicas.
+    pub replicas: Spread,
+    /// What is missing, in words; nothing when it is ready.
+    pub missing: Vec<String>,
+    /// How what is known has grown.
+    pub curve: Vec<Point>,
+    /// How long it takes if nothing new comes, in seconds of work.
+    pub ready_in_s: Option<i64>,
+    /// Whether a run was seen from its first program on.
+    pub saw_start: bool,
+}
+
+/// The answer as programs read it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Answer<'a> {
+    name: &'a str,
+    ready: bool,
+    bound: f64,
+    rules: usize,
+    windows: u64,
+    missing: &'a [String],
+}
+
+impl Completeness {
+    /// Whether it may be put in force.
+    pub fn ready(&self) -> bool {
+        self.missing.is_empty()
+    }
+
+    /// The answer as programs read it.
+    pub fn answer(&self) -> Answer<'_> {
+        Answer {
+            name: &self.name,
+            ready: self.ready(),
+            bound: self.windows.bound(),
+            rules: self.rules,
+            windows: self.windows.units,
+            missing: &self.missing,
+        }
+    }
+}
+
+/// Looks at a baseline. `current` is the profile as it is: what that allows is not new.
+pub fn complete(baseline: &Baseline, current: Option<&Profile>, limit: f64) -> Completeness {
+    let proposed = export(&baseline.name, Mode::Enforce, current, &baseline.seen, None).profile;
+    let things = things(baseline, current, &proposed);
+    let units = baseline.windows.iter().map(|window| window.units.max(0).unsigned_abs()).sum();
+    let windows = Spread::of(units, things.iter().map(|thing| &thing.windows));
+    let whole: Vec<&Run> = baseline.runs.iter().filter(|run| run.from_start).collect();
+    let restarts = Spread::of(whole.len() as u64, things.iter().map(|thing| &thing.runs));
+    let replicas = replicas(baseline, &things);
+    let firsts: Vec<i64> = things.iter().map(first_ms).collect();
+    let mut missing = gaps(baseline, &whole, &things);
+    let mut ready_in_s = None;
+    let waits = waits(baseline, &windows, &firsts, limit);
+    if !things.is_empty() || !baseline.windows.is_empty() {
+        ready_in_s = waits.iter().map(|(_, seconds)| *seconds).max();
+        missing.extend(waits.into_iter().map(|(text, _)| text));
+    }
+    Completeness {
+        name: baseline.name.clone(),
+        rules: proposed.exec.len() + proposed.files.len() + proposed.peers.len(),
+        windows,
+        restarts,
+        replicas,
+        missing,
+        curve: curve(&baseline.windows, &firsts),
+        ready_in_s,
+        saw_start: !whole.is_empty(),
+    }
+}
+
+/// What the profile would have to allow: an access of a rule, with everything that stands behind it.
+fn things(baseline: &Baseline, current: Option<&Profile>, proposed: &Profile) -> Vec<Evidence> {
+    let table = |profile: &Profile| compile(profile, Mode::Enforce).ok();
+    let known = current.and_then(table);
+    let policy = table(proposed);
+    let mut things: BTreeMap<(String, AccessSet), Evidence> = BTreeMap::new();
+    for one in &baseline.seen {
+        let Some((object, access)) = one.question() else { continue };
+        for bit in (0..AccessSet::BITS).map(|bit| 1 << bit).filter(|bit| access & bit != 0) {
+            if known.as_ref().is_some_and(|known| allows(known, &object, bit)) {
+                continue;
+            }
+            // Without a rule it is a thing of its own: more things rather than fewer.
+            let rule = policy.as_ref().and_then(|policy| policy.decide(&object, bit, false).rule);
+            let name = rule.map_or_else(|| one.object.escape_ascii().to_string(), |rule| rule.to_string());
+            match things.get_mut(&(name.clone(), bit)) {
+                Some(thing) => thing.join(&one.evidence),
+                None => drop(things.insert((name, bit), one.evidence.clone())),
+            }
+        }
+    }
+    things.into_values().collect()
+}
+
+fn allows(policy: &Policy, object: &Object<'_>, access: AccessSet) -> bool {
+    policy.decide(object, access, false).verdict == Verdict::Allowed
+}
+
+fn first_ms(thing: &Evidence) -> i64 {
+    thing.windows.first().map_or_else(|| thing.first.saturating_mul(1000), unit_start_ms)
+}
+
+fn replicas(baseline: &Baseline, things: &[Evidence]) -> Spread {
+    let mut numbers: BTreeMap<&str, i64> = BTreeMap::new();
+    let mut of_run: BTreeMap<i64, i64> = BTreeMap::new();
+    for run in &baseline.runs {
+        let next = i64::try_from(numbers.len()).unwrap_or(i64::MAX);
+        let number = *numbers.entry(&run.subject).or_insert(next);
+        of_run.insert(run_number(&run.id), number);
+    }
+    let spread: Vec<Few> = things
+        .iter()
+        .map(|thing| thing.runs.iter().filter_map(|run| of_run.get(&run).copied()).collect())
+        .collect();
+    Spread::of(numbers.len() as u64, &spread)
+}
+
+/// What must be seen, whatever the numbers say.
+fn gaps(baseline: &Baseline, whole: &[&Run], things: &[Evidence]) -> Vec<String> {
+    let mut missing = Vec::new();
+    if baseline.seen.is_empty() {
+        missing.push("nothing was recorded: run it under mode learn".to_owned());
+        return missing;
+    }
+    if let Some(loss) = &baseline.loss {
+        let at = clock::rfc3339(i128::from(loss.at) * 1_000_000_000);
+        missing.push(format!(
+            "{} since {}Z: {RUNS_AFTER_LOSS} whole runs and {WINDOWS_AFTER_LOSS} windows without a loss make it good",
+            loss.reason,
+            at.get(..19).unwrap_or(&at)
+        ));
+    }
+    let ended: Vec<&&Run> = whole.iter().filter(|run| run.ended.is_some()).collect();
+    if whole.is_empty() {
+        missing.push("no start-up was seen: start it under mode learn".to_owned());
+    } else if whole.len() < STARTS {
+        missing.push(format!("{} of {STARTS} starts seen: restart it", whole.len()));
+    }
+    if ended.is_empty() {
+        missing.push("no shutdown was seen: stop it once".to_owned());
+    }
+    let last: BTreeSet<i64> =
+        [whole.last(), ended.last().copied()].into_iter().flatten().map(|run| run_number(&run.id)).collect();
+    let edge = Phase::Startup as u8 | Phase::Shutdown as u8;
+    let new = things.iter().filter(|thing| {
+        thing.phases & edge != 0 && thing.runs.len() == 1 && thing.runs.iter().all(|run| last.contains(&run))
+    });
+    let new = new.count();
+    if whole.len() >= STARTS && new > 0 {
+        missing.push(format!("the last start or shutdown brought {new} new things: restart it once more"));
+    }
+    let looked =
+        baseline.windows.last().map(|window| window.started_ms.saturating_add(window.length_ms) / 1000);
+    let open = baseline.runs.iter().filter(|run| {
+        run.ended.is_none()
+            && run.session_at.zip(looked).is_some_and(|(session, looked)| session >= looked - 1)
+    });
+    for run in open {
+        missing.push(format!("a session is open in {}: close it", run.subject));
+    }
+    missing
+}
+
+/// What only time can bring, with how many seconds of work it takes if nothing new comes.
+fn waits(baseline: &Baseline, windows: &Spread, firsts: &[i64], limit: f64) -> Vec<(String, i64)> {
+    let mut waits = Vec::new();
+    let length_ms = baseline.windows.last().map_or(1000, |window| window.length_ms).max(1);
+    let bound = windows.bound();
+    if bound > limit {
+        let needed = windows.needed(limit);
+        let left = i64::try_from(needed.saturating_sub(windows.units)).unwrap_or(i64::MAX);
+        waits.push((
+            format!(
+                "the next window shows something new with a probability of up to {}, more than {}: {left} more \
+                 windows without",
+                percent(bound),
+                percent(limit)
+            ),
+            left.saturating_mul(length_ms) / 1000 + 1,
+        ));
+    }
+    if let Some(latest) = firsts.iter().copied().max() {
+        let all = curve::exposure_after(&baseline.windows, i64::MIN);
+        let since = curve::exposure_after(&baseline.windows, latest);
+        if since.saturating_mul(2) < all {
+            let left = all.saturating_sub(since.saturating_mul(2)) / 1000 + 1;
+            waits.push((
+                format!(
+                    "something new came {} s of work ago, of {} s in all: {left} s more without",
+                    since / 1000,
+                    all / 1000
+                ),
+                left,
+            ));
+        }
+    }
+    waits
+}
+
+/// A probability as people read it.
+pub fn percent(probability: f64) -> String {
+    format!("{:.1} %", probability * 100.0)
+}
+
+#[cfg(test)]
+#[path = "complete_tests.rs"]
+mod tests;
