@@ -13,6 +13,8 @@ use crate::profile::{self, INCLUDE, Profile, SetFile, Shelf, is_set, read_file};
 /// A file changed less than this ago is read again although nothing about it looks different: its time
 /// stamp is too coarse to tell.
 const RECENT: Duration = Duration::from_secs(2);
+/// Warnings of one profile in the log at most.
+const LOGGED: usize = 20;
 
 /// A file of the profile directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -202,9 +204,17 @@ fn fresh(path: &Path, shown: &str, bytes: &[u8], shelf: &Shelf) -> Result<(Good,
         text: text.to_owned(),
         standalone: parsed.profile.standalone(text),
         profile: parsed.profile,
-        findings: parsed.findings.iter().map(profile::Finding::line).collect(),
+        findings: warnings(&parsed.findings),
     };
     Ok((good, table))
+}
+
+/// Lines for the log. Whoever wants to see everything asks `stockade profile lint`.
+fn warnings(findings: &[profile::Finding]) -> Vec<String> {
+    let warnings = || findings.iter().filter(|finding| !finding.problem().note);
+    let more = warnings().skip(LOGGED).count();
+    let more = (more > 0).then(|| format!("and {more} more warnings: see `stockade profile lint`"));
+    warnings().take(LOGGED).map(profile::Finding::line).chain(more).collect()
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use stockade_abi::access;
 use stockade_abi::reason::{Mode, Reason, Verdict};
 
 use crate::compile::{Decision, Object, Policy, compile};
-use crate::profile::{Profile, Shelf, parse_any};
+use crate::profile::{Profile, Shelf, read_any};
 
 mod near;
 mod nearest;
@@ -61,8 +61,8 @@ enum Output {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let name = args.file.display().to_string();
     let bytes = std::fs::read(&args.file).with_context(|| format!("cannot read {name}"))?;
-    let profile = match parse_any(&name, &bytes, &Shelf::beside(&args.file)) {
-        Ok(parsed) => parsed.profile,
+    let profile = match read_any(&name, &bytes, &Shelf::beside(&args.file)) {
+        Ok(profile) => profile,
         Err(error) => {
             eprint!("{error}");
             return Ok(ExitCode::from(2));

@@ -1,5 +1,6 @@
 //! `stockade profile lint`: what is wrong or questionable in profiles.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
@@ -8,7 +9,10 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use crate::compile::compile_table;
-use crate::profile::{Parsed, Problem, ProfileError, Shelf, parse_any};
+use crate::profile::{Finding, Parsed, Problem, ProfileError, Shelf, parse_any};
+
+/// Findings of one kind that are shown to people; the rest is counted.
+const LISTED: usize = 20;
 
 /// What to check.
 ///
@@ -81,10 +85,12 @@ fn lint(file: &Path, output: Output, out: &mut impl Write) -> io::Result<Outcome
 }
 
 fn good(name: &str, parsed: &Parsed, output: Output, out: &mut impl Write) -> io::Result<Outcome> {
-    for finding in &parsed.findings {
-        match output {
-            Output::Text => write!(out, "{finding}")?,
-            Output::Json => problem(out, name, "warning", finding.problem())?,
+    match output {
+        Output::Text => findings(name, &parsed.findings, out)?,
+        Output::Json => {
+            for problem in parsed.findings.iter().map(Finding::problem) {
+                json_problem(out, name, if problem.note { "note" } else { "warning" }, problem)?;
+            }
         }
     }
     // A profile whose table would not fit reads well and could still never be used.
@@ -92,24 +98,55 @@ fn good(name: &str, parsed: &Parsed, output: Output, out: &mut impl Write) -> io
     match (&compiled, output) {
         (Err(error), Output::Text) => writeln!(out, "{name}: {error}")?,
         (Err(error), Output::Json) => object(out, name, "error", &error.to_string(), None, None)?,
-        (Ok(_), Output::Text) => match parsed.findings.len() {
-            0 => writeln!(out, "{name}: good")?,
-            1 => writeln!(out, "{name}: good, with 1 warning")?,
-            count => writeln!(out, "{name}: good, with {count} warnings")?,
-        },
+        (Ok(_), Output::Text) => {
+            let notes = parsed.findings.iter().filter(|finding| finding.problem().note).count();
+            let warnings = parsed.findings.len().saturating_sub(notes);
+            let count = |count: usize, what: &str| match count {
+                0 => None,
+                1 => Some(format!("1 {what}")),
+                more => Some(format!("{more} {what}s")),
+            };
+            let counts: Vec<String> =
+                [count(warnings, "warning"), count(notes, "note")].into_iter().flatten().collect();
+            match counts.as_slice() {
+                [] => writeln!(out, "{name}: good")?,
+                some => writeln!(out, "{name}: good, with {}", some.join(" and "))?,
+            }
+        }
         (Ok(_), Output::Json) => {}
     }
     Ok(if compiled.is_ok() { Outcome::Good } else { Outcome::Bad })
 }
 
+/// What to say about a good profile; of much alike, the beginning.
+fn findings(name: &str, findings: &[Finding], out: &mut impl Write) -> io::Result<()> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for finding in findings {
+        if let Some(group) = finding.problem().group() {
+            let count = counts.entry(group).or_default();
+            *count = count.saturating_add(1);
+            if *count > LISTED {
+                continue;
+            }
+        }
+        write!(out, "{finding}")?;
+    }
+    for (group, count) in counts {
+        if count > LISTED {
+            writeln!(out, "{name}: and {} more {group}; `-o json` lists all", count.saturating_sub(LISTED))?;
+        }
+    }
+    Ok(())
+}
+
 fn bad(error: &ProfileError, output: Output, out: &mut impl Write) -> io::Result<()> {
     match output {
         Output::Text => write!(out, "{error}"),
-        Output::Json => error.problems().try_for_each(|(file, one)| problem(out, file, "error", one)),
+        Output::Json => error.problems().try_for_each(|(file, one)| json_problem(out, file, "error", one)),
     }
 }
 
-fn problem(out: &mut impl Write, file: &str, severity: &str, problem: &Problem) -> io::Result<()> {
+fn json_problem(out: &mut impl Write, file: &str, severity: &str, problem: &Problem) -> io::Result<()> {
     let place = problem.place.map(|place| (place.line, place.column));
     object(out, file, severity, &problem.message, problem.help.as_deref(), place)
 }

@@ -15,7 +15,7 @@ use super::ModeWord;
 use super::output::complain;
 use crate::control::client::{ask, socket};
 use crate::control::{ProfileRef, Request, Response, Run};
-use crate::profile::{Shelf, parse_bytes, read_file};
+use crate::profile::{Shelf, read_file, read_profile};
 
 /// Exit code of a command that could not be started, as shells have it.
 const NOT_STARTED: u8 = 126;
@@ -81,9 +81,9 @@ fn profile(given: &str) -> anyhow::Result<ProfileRef> {
     let source = env::current_dir().map_or_else(|_| given.into(), |dir| dir.join(given));
     let source = source.display().to_string();
     // The agent does not see the rule sets beside the file.
-    let parsed = parse_bytes(&source, &bytes, &Shelf::beside(path))
+    let profile = read_profile(&source, &bytes, &Shelf::beside(path))
         .map_err(|error| anyhow::anyhow!("the profile cannot be used:\n{error}"))?;
-    let text = parsed.profile.standalone(&String::from_utf8_lossy(&bytes));
+    let text = profile.standalone(&String::from_utf8_lossy(&bytes));
     Ok(ProfileRef::File { source, text })
 }
 

@@ -6,7 +6,7 @@ use stockade_abi::access::{AccessSet, EXEC};
 use stockade_abi::table::Grant;
 
 use super::partition::Partition;
-use crate::compile::{CompileError, Policy, StartKind, compile};
+use crate::compile::{CompileError, PolicyTable, StartKind, compile_table};
 use crate::profile::Profile;
 
 /// What a grant comes to.
@@ -40,19 +40,19 @@ pub(crate) struct Automaton {
 impl Automaton {
     /// Compiles `profile` and takes its automaton.
     pub(crate) fn compiled(profile: &Profile) -> Result<Self, CompileError> {
-        compile(profile, profile.mode).map(|policy| Self::new(&policy))
+        compile_table(profile).map(|table| Self::new(&table))
     }
 
-    pub(crate) fn new(policy: &Policy) -> Self {
+    pub(crate) fn new(table: &PolicyTable) -> Self {
         let mut states = States::default();
-        let starts = StartKind::ALL.map(|kind| states.number(policy.start(kind)));
+        let starts = StartKind::ALL.map(|kind| states.number(table.start(kind)));
         let mut classes = Partition::one();
         let mut at = 0;
         while let Some(state) = states.order.get(at).copied() {
             let mut row = [0; 256];
             let mut last = state;
             for (byte, entry) in (0..=u8::MAX).zip(&mut row) {
-                *entry = policy.next(state, byte);
+                *entry = table.next(state, byte);
                 if *entry != last {
                     last = *entry;
                     states.number(last);
@@ -64,10 +64,11 @@ impl Automaton {
         let bytes = classes.lowest();
         let mut rows = Vec::with_capacity(states.order.len().saturating_mul(bytes.len()));
         for state in states.order.clone() {
-            rows.extend(bytes.iter().map(|byte| states.number(policy.next(state, *byte))));
+            rows.extend(bytes.iter().map(|byte| states.number(table.next(state, *byte))));
         }
-        let grants: Vec<Grant> = states.order.iter().map(|state| policy.grant(*state)).collect();
-        let alive = alive(&rows, bytes.len(), &grants);
+        let grants: Vec<Grant> = states.order.iter().map(|state| table.grant(*state)).collect();
+        let says = grants.iter().map(|grant| *grant != Grant::default()).collect();
+        let alive = alive(&rows, bytes.len(), says);
         Self { starts, classes, rows, grants, alive }
     }
 
@@ -123,9 +124,9 @@ impl States {
     }
 }
 
-/// For each state, whether one that says something can be reached.
-fn alive(rows: &[u32], width: usize, grants: &[Grant]) -> Vec<bool> {
-    let mut alive: Vec<bool> = grants.iter().map(|grant| *grant != Grant::default()).collect();
+/// For each state, whether one that says something can be reached; `says` are those that do.
+pub(super) fn alive(rows: &[u32], width: usize, says: Vec<bool>) -> Vec<bool> {
+    let mut alive = says;
     loop {
         let mut changed = false;
         // States are numbered along the names, so that one round backwards settles nearly all.

@@ -1,16 +1,18 @@
 //! What one profile grants and the other does not, by the rules that make the difference.
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use stockade_abi::access::{self, AccessSet};
 use stockade_abi::table::Grant;
 
 use super::automaton::{Allowed as _, Automaton};
+use super::each::each;
 use super::parents::{Parents, Starts};
 use super::pattern::{Pattern, patterns};
 use super::product::{Product, fits};
 use super::show::show;
-use crate::compile::{CompileError, RuleRef, StartKind};
+use crate::compile::{CompileError, RuleRef, Section, StartKind};
 use crate::profile::Profile;
 
 /// Which side grants more.
@@ -75,7 +77,7 @@ fn differ(sides: &[Side; 2]) -> ([bool; 2], Parents) {
     for kind in StartKind::ALL {
         Product::new([&first.automaton, &second.automaton], kind).walk::<()>(
             |alive| alive != [false; 2],
-            |[a, b], name| {
+            |_, [a, b], name| {
                 let more = [more(a, b), more(b, a)];
                 if more.iter().zip(gained).any(|(more, known)| *more && !known) && fits(kind, &name()) {
                     gained = [gained[0] || more[0], gained[1] || more[1]];
@@ -125,17 +127,15 @@ impl Side {
         found: &mut Vec<Difference>,
     ) -> Result<(), CompileError> {
         let change = if versus.side == 0 { Change::Removed } else { Change::Added };
-        let denied = over.automaton.has_denials();
-        for pattern in &self.patterns {
-            // Most rules of two versions of a profile are the same in both.
-            if !denied && over.patterns.iter().any(|other| pattern.repeats(other)) {
-                continue;
-            }
-            let [container, session] = self.gain(pattern, over, versus)?;
+        // Most rules of two versions of a profile are the same in both. With denials, that says nothing.
+        let known = if over.automaton.has_denials() { HashMap::new() } else { words(&over.patterns) };
+        let rules: Vec<&Pattern> = self.patterns.iter().filter(|rule| !repeats(rule, &known)).collect();
+        for (rule, gains) in rules.iter().zip(self.each_gain(&rules, over, versus)?) {
+            let [container, session] = gains;
             let mut push = |gain: Gain, only_session| {
                 if gain.access != 0 {
                     let access = plain(gain.access);
-                    let rule = pattern.at.clone();
+                    let rule = rule.at.clone();
                     let (example, parent) = (gain.example, gain.parent);
                     found.push(Difference { change, rule, access, example, parent, only_session });
                 }
@@ -152,39 +152,53 @@ impl Side {
         Ok(())
     }
 
-    /// The gain of one rule, for the container and for sessions.
-    fn gain(&self, pattern: &Pattern, over: &Self, versus: &Versus<'_>) -> Result<[Gain; 2], CompileError> {
-        let lone = pattern.automaton()?;
-        let mut gains = [Gain::default(), Gain::default()];
-        let most = pattern.grants().map(AccessSet::count_ones);
-        for kind in pattern.kinds() {
-            let all = Product::new([&lone, &self.automaton, &over.automaton], *kind);
-            let done = all.walk(
-                |[lone, ..]| lone,
-                |[lone, own, other], name| {
-                    for (session, gain) in [false, true].into_iter().zip(&mut gains) {
-                        let mut more = lone.allowed(session) & own.allowed(session) & !other.allowed(session);
-                        let mut parent = None;
-                        if lone.allowed(session) & access::EXEC != 0 {
-                            let starts = versus.parents.more(own, other, versus.side, session);
-                            more = more & !access::EXEC | if starts.is_some() { access::EXEC } else { 0 };
-                            parent = starts.and_then(Starts::parent);
-                        }
-                        gain.add(more, parent, || {
-                            Some(name()).filter(|name| fits(*kind, name)).map(|name| show(*kind, &name))
-                        });
+    /// The gain of each of `rules`, for the container and for sessions.
+    fn each_gain(
+        &self,
+        rules: &[&Pattern],
+        over: &Self,
+        versus: &Versus<'_>,
+    ) -> Result<Vec<[Gain; 2]>, CompileError> {
+        let grants: Vec<[AccessSet; 2]> = rules.iter().map(|rule| rule.grants()).collect();
+        let mut gains: Vec<[Gain; 2]> = rules.iter().map(|_| Default::default()).collect();
+        each(rules, [&self.automaton, &over.automaton], |matching, place, open| {
+            let [own, other] = place.grants;
+            let more = [false, true].map(|session| own.allowed(session) & !other.allowed(session));
+            let starts = [false, true].map(|session| versus.parents.more(own, other, versus.side, session));
+            for rule in matching {
+                let parts = gains[*rule].iter_mut().zip(grants[*rule]).zip(more.iter().zip(&starts));
+                for ((gain, grants), (more, starts)) in parts {
+                    let mut more = grants & more;
+                    let mut parent = None;
+                    if grants & access::EXEC != 0 {
+                        more = more & !access::EXEC | if starts.is_some() { access::EXEC } else { 0 };
+                        parent = starts.clone().and_then(Starts::parent);
                     }
-                    // More than everything, and a shorter example, will not come.
-                    let all = gains.iter().zip(most).all(|(gain, most)| gain.shown == most);
-                    if all { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-                },
-            );
-            if done.is_some() {
-                break;
+                    gain.add(more, parent, || place.name().map(|name| show(place.kind, &name)));
+                }
+                // More than everything, and a shorter example, will not come.
+                let full = |(gain, grants): (&Gain, &AccessSet)| gain.shown == grants.count_ones();
+                if gains[*rule].iter().zip(&grants[*rule]).all(full) {
+                    open.done(*rule);
+                }
             }
-        }
+        })?;
         Ok(gains)
     }
+}
+
+/// What rules grant without conditions, by their words.
+fn words(patterns: &[Pattern]) -> HashMap<(Section, &str), AccessSet> {
+    let mut words: HashMap<(Section, &str), AccessSet> = HashMap::new();
+    for rule in patterns.iter().filter(|rule| !rule.conditional) {
+        *words.entry((rule.at.section, &rule.at.text)).or_default() |= rule.access;
+    }
+    words
+}
+
+/// Whether `rule` says no more than `known` do, word for word.
+fn repeats(rule: &Pattern, known: &HashMap<(Section, &str), AccessSet>) -> bool {
+    known.get(&(rule.at.section, rule.at.text.as_str())).is_some_and(|access| rule.access & !access == 0)
 }
 
 /// What is granted more, and the first object of which most of it holds.

@@ -143,7 +143,7 @@ fn conflict(denying: &Automaton, allowing: &Automaton) -> Option<(Sample, Access
     StartKind::ALL.into_iter().find_map(|kind| {
         Product::new([denying, allowing], kind).walk(
             |alive| alive == [true; 2],
-            |[denying, allowing], name| {
+            |_, [denying, allowing], name| {
                 let access = denying.denied & allowing.possible(false)
                     | denying.session_denied & allowing.possible(true);
                 let name = if access == 0 { return ControlFlow::Continue(()) } else { name() };

@@ -15,6 +15,11 @@ impl Partition {
         Self { of: [0; 256], count: 1 }
     }
 
+    /// The classes that `of` numbers, `count` of them.
+    pub(crate) fn of_classes(of: &[u8; 256], count: usize) -> Self {
+        Self { of: *of, count }
+    }
+
     /// Classes, numbered from 0.
     pub(crate) fn count(&self) -> usize {
         self.count

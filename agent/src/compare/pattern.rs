@@ -5,8 +5,7 @@ use std::collections::HashSet;
 use stockade_abi::access::{self, AccessSet};
 use stockade_abi::reason::Mode;
 
-use super::automaton::Automaton;
-use crate::compile::{CompileError, RuleRef, Section, StartKind};
+use crate::compile::{Item, RuleRef, Section, StartKind};
 use crate::profile::{Deny, ExecRule, FileRule, PeerRule, Profile};
 
 /// A rule, apart from its profile.
@@ -22,20 +21,22 @@ pub(crate) struct Pattern {
 }
 
 impl Pattern {
-    /// What it matches, and grants there when its conditions are met; for a deny rule, what it takes there.
-    pub(crate) fn automaton(&self) -> Result<Automaton, CompileError> {
-        let mut profile = Profile::new("rule", Mode::Enforce);
-        let path = &self.at.text;
-        match self.at.section {
-            Section::Exec | Section::DenyExec => profile.exec.push(ExecRule::new(path)),
-            Section::Files | Section::DenyFiles => profile.files.push(FileRule::new(path, self.access)),
-            Section::Peers | Section::DenyPeers => profile.peers.extend(self.peer.clone()),
-            Section::SessionExec => profile.sessions.exec.push(path.clone()),
-            Section::SessionFiles => {
-                profile.sessions.files.push(FileRule::new(path, self.access));
-            }
-        }
-        Automaton::compiled(&profile)
+    /// As the compiler reads it by itself.
+    pub(super) fn item(&self) -> Item<'_> {
+        (&self.at, self.peer.as_ref())
+    }
+
+    /// What sorts rules into groups that are quick to walk together: those about paths, those about peers,
+    /// and each alone that matches everything below directories of which it does not say where they are.
+    pub(super) fn group(&self) -> (usize, &str) {
+        let text = self.at.text.as_str();
+        let alone = text.ends_with("**") && text.matches("**").count() > 1;
+        let group = match self.kinds() {
+            [StartKind::Peer] => 0,
+            [..] if alone => self.at.index.saturating_add(2),
+            [..] => 1,
+        };
+        (group, text)
     }
 
     /// The kinds of objects that it can match.
@@ -61,18 +62,15 @@ impl Pattern {
         }
     }
 
+    /// What both grant where both match.
+    pub(crate) fn common(&self, other: &Self) -> AccessSet {
+        self.access & other.access & self.grants()[1] & other.grants()[1]
+    }
+
     /// The same for everything below what it matches.
     pub(crate) fn below(&self) -> Self {
         let text = format!("{}/**", self.at.text.trim_end_matches('/'));
         Self { at: RuleRef { text, ..self.at.clone() }, ..self.clone() }
-    }
-
-    /// Whether `self` says no more than `other` does, word for word.
-    pub(crate) fn repeats(&self, other: &Self) -> bool {
-        self.at.section == other.at.section
-            && self.at.text == other.at.text
-            && self.access & !other.access == 0
-            && !other.conditional
     }
 }
 
@@ -127,9 +125,25 @@ pub(crate) fn denials(profile: &Profile) -> Vec<Pattern> {
         .collect()
 }
 
+/// A profile that grants what `rules` say, also those that deny, and nothing else.
+pub(crate) fn profile_of<'a>(rules: impl Iterator<Item = &'a Pattern>) -> Profile {
+    let mut profile = Profile::new("rules", Mode::Enforce);
+    for rule in rules {
+        let path = &rule.at.text;
+        match rule.at.section {
+            Section::Exec | Section::DenyExec => profile.exec.push(ExecRule::new(path)),
+            Section::Files | Section::DenyFiles => profile.files.push(FileRule::new(path, rule.access)),
+            Section::Peers | Section::DenyPeers => profile.peers.extend(rule.peer.clone()),
+            Section::SessionExec => profile.sessions.exec.push(path.clone()),
+            Section::SessionFiles => profile.sessions.files.push(FileRule::new(path, rule.access)),
+        }
+    }
+    profile
+}
+
 /// `profile` with what it grants and nothing taken from that.
-pub(crate) fn without_denials(profile: Profile) -> Profile {
-    Profile { deny: Deny::default(), ..profile }
+pub(crate) fn without_denials(profile: &Profile) -> Profile {
+    Profile { deny: Deny::default(), ..profile.clone() }
 }
 
 /// `profile` with those of its granting rules, numbered as in `all`, that `keep` wants.

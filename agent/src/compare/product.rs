@@ -10,14 +10,16 @@ use stockade_abi::table::Grant;
 
 use super::automaton::Automaton;
 use super::canon::{Canon, Spelling};
+use super::labelled::Labelled;
 use super::partition::Partition;
-use crate::compile::StartKind;
+use crate::compile::{Label, StartKind};
 
-/// Where each automaton is, and the names' own.
-type At<const N: usize> = ([u32; N], u16);
+/// Where the rules' automaton is, each of the others, and the names' own.
+type At<const N: usize> = (u32, [u32; N], u16);
 
-/// A walk of `N` automata over the names of one kind.
+/// A walk of `N` automata over the names of one kind, or over those that some rules match.
 pub(crate) struct Product<'a, const N: usize> {
+    lead: Option<&'a Labelled>,
     automata: [&'a Automaton; N],
     kind: StartKind,
     canon: &'static Canon,
@@ -41,14 +43,28 @@ struct Node<const N: usize> {
 struct Class<const N: usize> {
     text: u8,
     bytes: Vec<u8>,
+    lead: usize,
     own: [usize; N],
 }
 
 impl<'a, const N: usize> Product<'a, N> {
+    /// Over all names.
     pub(crate) fn new(automata: [&'a Automaton; N], kind: StartKind) -> Self {
+        Self::with(None, automata, kind)
+    }
+
+    /// Over the names that rules match.
+    pub(super) fn led(lead: &'a Labelled, automata: [&'a Automaton; N], kind: StartKind) -> Self {
+        Self::with(Some(lead), automata, kind)
+    }
+
+    fn with(lead: Option<&'a Labelled>, automata: [&'a Automaton; N], kind: StartKind) -> Self {
         let canon = Canon::of(kind);
         let mut partition = Partition::one();
         partition.meet(&canon.classes);
+        if let Some(lead) = lead {
+            partition.meet(lead.classes());
+        }
         for automaton in automata {
             partition.meet(automaton.classes());
         }
@@ -58,24 +74,35 @@ impl<'a, const N: usize> Product<'a, N> {
             .filter_map(|bytes| {
                 let text = bytes.iter().copied().min_by_key(|byte| unreadable(*byte))?;
                 let own = automata.map(|automaton| automaton.classes().of(text));
-                Some(Class { text, bytes, own })
+                let lead = lead.map_or(0, |lead| lead.classes().of(text));
+                Some(Class { text, bytes, lead, own })
             })
             .collect();
         // Among names of one price, the first found is the example.
         classes.sort_by_key(|class| unreadable(class.text));
-        Self { automata, kind, canon, classes, ids: HashMap::default(), nodes: Vec::new(), queue: Vec::new() }
+        Self {
+            lead,
+            automata,
+            kind,
+            canon,
+            classes,
+            ids: HashMap::default(),
+            nodes: Vec::new(),
+            queue: Vec::new(),
+        }
     }
 
-    /// Visits every combination of states in which a name can end, with what each automaton says there
-    /// and a function that spells the name. Combinations are followed while `alive`, which gets whether
+    /// Visits every combination of states in which a name can end, with the rules that match, what each
+    /// automaton says there and a function that spells the name. Combinations are followed while `alive`, which gets whether
     /// each automaton still says anything.
     pub(crate) fn walk<T>(
         mut self,
         alive: impl Fn([bool; N]) -> bool,
-        mut visit: impl FnMut([Grant; N], &dyn Fn() -> Vec<u8>) -> ControlFlow<T>,
+        mut visit: impl FnMut(&[Label], [Grant; N], &dyn Fn() -> Vec<u8>) -> ControlFlow<T>,
     ) -> Option<T> {
         let starts = self.automata.map(|automaton| automaton.start(self.kind));
-        self.reach((starts, Canon::START), 0, None);
+        let lead = self.lead.map_or(0, |lead| lead.start(self.kind));
+        self.reach((lead, starts, Canon::START), 0, None);
         let mut price = 0;
         while price < self.queue.len() {
             let Some(id) = self.queue[price].pop_front() else {
@@ -86,15 +113,21 @@ impl<'a, const N: usize> Product<'a, N> {
             if std::mem::replace(&mut node.settled, true) {
                 continue;
             }
-            let (states, place) = node.at;
+            let (leads, states, place) = node.at;
             if self.canon.ends(place) {
                 let grants = zip(self.automata, states).map(|(automaton, state)| automaton.grant(state));
-                if let ControlFlow::Break(found) = visit(grants, &|| self.name(id)) {
+                let labels = self.lead.map_or(&[][..], |lead| lead.labels(leads));
+                if let ControlFlow::Break(found) = visit(labels, grants, &|| self.name(id)) {
                     return Some(found);
                 }
             }
             for class in 0..self.classes.len() {
-                let Class { text, own, .. } = &self.classes[class];
+                let Class { text, lead, own, .. } = &self.classes[class];
+                let next_lead = self.lead.map_or(0, |all| all.next(leads, *lead));
+                // Most bytes lead out of the rules.
+                if self.lead.is_some_and(|all| !all.alive(next_lead)) {
+                    continue;
+                }
                 let (next_place, extra) = self.canon.next(place, *text);
                 if next_place == 0 {
                     continue;
@@ -109,7 +142,11 @@ impl<'a, const N: usize> Product<'a, N> {
                 let price = price
                     .saturating_add(self.classes[class].price(self.canon.spelling(place)))
                     .saturating_add(usize::from(extra));
-                self.reach((next, next_place), price, Some((id, u16::try_from(class).unwrap_or(u16::MAX))));
+                self.reach(
+                    (next_lead, next, next_place),
+                    price,
+                    Some((id, u16::try_from(class).unwrap_or(u16::MAX))),
+                );
             }
         }
         None
@@ -139,7 +176,7 @@ impl<'a, const N: usize> Product<'a, N> {
         let mut at = id;
         while let Some((before, class)) = self.nodes[at as usize].from {
             let class = &self.classes[usize::from(class)];
-            let spelling = self.canon.spelling(self.nodes[before as usize].at.1);
+            let spelling = self.canon.spelling(self.nodes[before as usize].at.2);
             name.push(class.spelt(spelling));
             at = before;
         }

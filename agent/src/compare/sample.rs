@@ -1,11 +1,10 @@
 //! One object that a rule matches, found without building anything where the rule's text shows it.
 
-use std::ops::ControlFlow;
-
 use stockade_abi::object::View;
 
+use super::each::each;
 use super::pattern::Pattern;
-use super::product::{Product, fits};
+use super::product::fits;
 use crate::compile::glob::{self, Kind, Token};
 use crate::compile::{CompileError, Object, Section, StartKind};
 
@@ -68,18 +67,12 @@ fn spelt(text: &str) -> Option<Vec<u8>> {
 }
 
 fn walked(pattern: &Pattern) -> Result<Option<Sample>, CompileError> {
-    let lone = pattern.automaton()?;
-    Ok(pattern.kinds().iter().find_map(|kind| {
-        Product::new([&lone], *kind).walk(
-            |[alive]| alive,
-            |[grant], name| {
-                let name = if grant.session == 0 { return ControlFlow::Continue(()) } else { name() };
-                if fits(*kind, &name) {
-                    ControlFlow::Break(Sample { kind: *kind, name })
-                } else {
-                    ControlFlow::Continue(())
-                }
-            },
-        )
-    }))
+    let mut found = None;
+    each(&[pattern], [], |_, place, open| {
+        if let Some(name) = place.name() {
+            found = Some(Sample { kind: place.kind, name });
+            open.done(0);
+        }
+    })?;
+    Ok(found)
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use stockade_abi::access::{CONNECT, CREATE, EXEC, MAP, READ, WRITE};
 use stockade_abi::reason::Mode;
 
-use super::cover::{covered, without_covered};
+use super::cover::{Rules, without_covered};
 use super::pattern::{patterns, subset};
 use super::{Change, Difference, Who, compare, merge};
 use crate::compile::{Object, compile};
@@ -221,17 +221,100 @@ fn agrees_with_asking_every_name() {
     assert!(same > 20 && same < 230, "{same}");
 }
 
-/// The example is such a name indeed.
+/// The example is such a name indeed: one side grants all that is said of it, the other does not.
 fn check_example(a: &Profile, b: &Profile, one: &Difference) {
-    if one.rule.section == crate::compile::Section::Peers {
-        return;
-    }
     let [a, b] = [a, b].map(|profile| compile(profile, Mode::Enforce).unwrap());
     let missing = |policy: &crate::compile::Policy| {
-        policy.decide(&Object::Path(one.example.as_bytes()), one.access, one.only_session).missing
+        let peer = encoded(&one.example);
+        let object = match &peer {
+            Some(peer) => Object::Peer(peer),
+            None => Object::Path(one.example.as_bytes()),
+        };
+        policy.decide(&object, one.access, one.only_session).missing
     };
     let (of, over) = if one.change == Change::Added { (&b, &a) } else { (&a, &b) };
     assert!(missing(over) & !missing(of) != 0, "{one:?}");
+}
+
+/// A peer as the kernel side encodes it.
+fn encoded(shown: &str) -> Option<Vec<u8>> {
+    if let Some(path) = shown.strip_prefix("unix:") {
+        return Some(match path.strip_prefix('@') {
+            Some(name) => [b"a", name.as_bytes()].concat(),
+            None => [b"u", path.as_bytes()].concat(),
+        });
+    }
+    let (address, protocol) = shown.rsplit_once('/')?;
+    let address: std::net::SocketAddrV4 = address.parse().ok()?;
+    let protocol = if protocol == "udp" { 0x11 } else { 6 };
+    Some([b"4", &[protocol][..], &address.ip().octets(), &address.port().to_be_bytes()].concat())
+}
+
+#[test]
+fn no_difference_means_the_same_everywhere() {
+    let mut random = Random::new(77);
+    let (mut same, mut other) = (0, 0);
+    for round in 0..400 {
+        let a = random.profile();
+        // The same in another order, with a rule that adds nothing, with one less, or something else.
+        let mut b = a.clone();
+        b.files.reverse();
+        b.exec.reverse();
+        match random.below(4) {
+            0 => b.files.extend(
+                a.files
+                    .first()
+                    .map(|rule| FileRule::new(rule.path.clone(), READ & rule.access))
+                    .filter(|rule| rule.access != 0),
+            ),
+            1 => drop(b.files.pop()),
+            2 => b.deny.files.push(FileRule::new(random.glob(), READ)),
+            3.. => {}
+        }
+        let found = compare(&a, &b, Who::All).unwrap();
+        let gained = [gained(&a, &b), gained(&b, &a)];
+        if found.is_empty() {
+            assert_eq!(gained, [[0; 2]; 2], "{round}: {a:#?}\n{b:#?}");
+            same += 1;
+        } else {
+            other += 1;
+        }
+        for one in &found {
+            check_example(&a, &b, one);
+        }
+    }
+    assert!(same > 50 && other > 50, "{same} {other}");
+}
+
+#[test]
+fn a_rule_among_thousands() {
+    let mut rules: Vec<(String, u32)> = (0..2000).map(|index| (format!("/**/name{index}"), READ)).collect();
+    rules.extend((0..2000).map(|index| (format!("/srv/{index}/*.log"), READ | WRITE)));
+    rules.extend((0..200).map(|index| (format!("/**/dir{index}/**"), READ)));
+    let profile = |rules: &[(String, u32)]| {
+        files(&rules.iter().map(|(path, access)| (path.as_str(), *access)).collect::<Vec<_>>())
+    };
+    let a = profile(&rules);
+    rules[1234].1 = WRITE;
+    rules[2345].0 = "/srv/345/*.txt".to_owned();
+    rules[4100].0 = "/**/elsewhere/**".to_owned();
+    let mut b = profile(&rules);
+    let wanted = [
+        "+ /**/name1234 /name1234",
+        "+ /srv/345/*.txt /srv/345/a.txt",
+        "+ /**/elsewhere/** /elsewhere/a",
+        "- /**/name1234 /name1234",
+        "- /srv/345/*.log /srv/345/a.log",
+        "- /**/dir100/** /dir100/a",
+    ];
+    let start = std::time::Instant::now();
+    assert_eq!(diff(&a, &b), wanted);
+    // With a denial, no rule can be left out of the walk.
+    b.deny.files.push(FileRule::new("/secret/**", READ));
+    // Each rule with `/**/` is shorter by what is in /secret.
+    assert_eq!(diff(&a, &b).len(), 2200 + 4);
+    println!("{:?}", start.elapsed());
+    assert!(start.elapsed() < std::time::Duration::from_secs(120));
 }
 
 #[test]
@@ -241,12 +324,11 @@ fn covered_rules_can_go() {
     for _ in 0..150 {
         let mut profile = random.profile();
         profile.files.extend(random.profile().files);
-        let policy = compile(&profile, Mode::Enforce).unwrap();
-        let gone = covered(&profile, &policy).unwrap();
-        count += gone.len();
         let all = patterns(&profile);
+        let gone = Rules::new(&all).unwrap().covered().unwrap();
+        count += gone.len();
         for one in &gone {
-            let rest = subset(&profile, &all, |index| all[index].at != one.at);
+            let rest = subset(&profile, &all, |index| index != *one);
             assert_eq!(compare(&profile, &rest, Who::All).unwrap(), [], "{one:?} of {profile:#?}");
         }
         let rest = without_covered(&profile).unwrap();
@@ -258,9 +340,8 @@ fn covered_rules_can_go() {
 #[test]
 fn what_covers_what() {
     let gone = |rules: &[(&str, u32)]| {
-        let profile = files(rules);
-        let gone = covered(&profile, &compile(&profile, Mode::Enforce).unwrap()).unwrap();
-        gone.iter().map(|one| one.at.index).collect::<Vec<_>>()
+        let all = patterns(&files(rules));
+        Rules::new(&all).unwrap().covered().unwrap()
     };
     assert_eq!(gone(&[("/a/**", READ), ("/a/b", READ)]), [1]);
     assert_eq!(gone(&[("/a/**", READ), ("/a/b", READ | WRITE)]), [0; 0]);

@@ -15,7 +15,7 @@ use super::states::{STATES_MAX, States, StatesFull};
 pub(crate) type StateId = u32;
 
 /// Positions looked at before giving up: about a second of work.
-const WORK_MAX: usize = 40_000_000;
+pub(crate) const WORK_MAX: usize = 40_000_000;
 /// Cells of all rows, many times those of the largest table.
 const CELLS_MAX: usize = 1 << 23;
 
@@ -45,15 +45,6 @@ impl Dfa {
         let start = (state as usize).checked_sub(1).map_or(0, |before| self.states[before].row_end);
         &self.cells[start..self.states[state as usize].row_end]
     }
-
-    /// The state that follows `state` on `byte`.
-    pub(crate) fn step(&self, state: StateId, byte: u8) -> StateId {
-        let row = self.row(state);
-        match row.binary_search_by_key(&self.classes.of(byte), |(class, _)| *class) {
-            Ok(index) => row[index].1,
-            Err(_) => self.states[state as usize].default,
-        }
-    }
 }
 
 /// Why the automaton was given up.
@@ -71,8 +62,15 @@ pub(crate) struct Built {
     pub(crate) cost: Vec<usize>,
 }
 
-/// Builds the automaton; `starts` are closed sets of positions, `rules` is the number of rules.
-pub(crate) fn build(nfa: &Nfa, starts: &[(Guard, Vec<Position>)], rules: usize) -> Built {
+/// Builds the automaton from `starts`, which are sets of positions that `closure` closed, and gives up
+/// after looking at `work` positions; `rules` is the number of rules.
+pub(crate) fn build(
+    nfa: &Nfa,
+    starts: &[(Guard, Vec<Position>)],
+    closure: Closure,
+    work: usize,
+    rules: usize,
+) -> Built {
     let classes = Classes::new(nfa);
     let sets = nfa.sets.iter().map(|set| ClassSet::new(set, &classes)).collect();
     let width = classes.len();
@@ -81,12 +79,13 @@ pub(crate) fn build(nfa: &Nfa, starts: &[(Guard, Vec<Position>)], rules: usize) 
         sets,
         classes: &classes,
         states: States::default(),
-        closure: Closure::new(nfa),
+        closure,
         columns: Columns { buckets: vec![Vec::new(); width], named: vec![false; width], touched: Vec::new() },
         rest: Vec::new(),
         wide: Vec::new(),
         reached: Vec::new(),
         work: 0,
+        work_max: work,
     };
     let parts = builder.run(starts);
     let cost = builder.cost(rules);
@@ -120,7 +119,7 @@ struct Builder<'a> {
     sets: Vec<ClassSet>,
     classes: &'a Classes,
     states: States,
-    closure: Closure<'a>,
+    closure: Closure,
     columns: Columns,
     /// Where a class leads that nothing names.
     rest: Vec<Position>,
@@ -128,6 +127,7 @@ struct Builder<'a> {
     wide: Vec<(u32, Position)>,
     reached: Vec<Position>,
     work: usize,
+    work_max: usize,
 }
 
 impl Builder<'_> {
@@ -142,7 +142,7 @@ impl Builder<'_> {
         let mut accept_ids = HashMap::from([(Vec::new(), 0)]);
         let mut positions = Vec::new();
         while states.len() < self.states.len() {
-            if self.work.saturating_add(self.closure.work) > WORK_MAX || cells.len() > CELLS_MAX {
+            if self.work.saturating_add(self.closure.work) > self.work_max || cells.len() > CELLS_MAX {
                 return Err(StatesFull);
             }
             positions.clear();
@@ -252,7 +252,7 @@ impl Builder<'_> {
     fn target(&mut self, guard: Option<Guard>, positions: &[Position]) -> Result<StateId, StatesFull> {
         match guard {
             Some(guard) if !positions.is_empty() => {
-                self.closure.of(positions, &mut self.reached);
+                self.closure.of(self.nfa, positions, &mut self.reached);
                 self.states.intern(guard, &self.reached)
             }
             Some(_) | None => Ok(0),

@@ -1,6 +1,7 @@
 //! Policies from profiles: globs and peers become one automaton table, which this module also walks
 //! for `explain` and replays, with the very function that the kernel programs use.
 
+mod attribution;
 mod check;
 mod classes;
 mod dfa;
@@ -20,6 +21,7 @@ mod policy_table;
 mod position;
 mod row;
 mod rule;
+mod several;
 mod source;
 mod states;
 #[cfg(test)]
@@ -31,18 +33,22 @@ use stockade_abi::object::OWN_TID;
 use stockade_abi::reason::Mode;
 use stockade_abi::table::Grant;
 
+pub(crate) use attribution::Attribution;
 pub use check::{TableError, check};
+pub(crate) use dfa::Dfa;
 pub use error::CompileError;
 pub use glob::{GlobError, escape};
+pub(crate) use nfa::Label;
 pub use policy::{Decision, Object, Policy, StartKind};
 pub use policy_table::PolicyTable;
 pub use rule::{RuleRef, Section};
+pub(crate) use several::{Item, Several};
 
 use crate::profile::Profile;
-use dfa::{Dfa, TooMuch};
+use dfa::TooMuch;
 use effect::Effect;
 use guard::Guard;
-use nfa::{Label, Nfa};
+use nfa::Nfa;
 use pattern::Root;
 use position::{Closure, Position};
 use source::Source;
@@ -50,16 +56,18 @@ use source::Source;
 /// Compiles a profile, to be judged under `mode`, and keeps what it takes to name rules.
 pub fn compile(profile: &Profile, mode: Mode) -> Result<Policy, CompileError> {
     let source = Source::read(profile)?;
-    let effects: Vec<Effect> = source.rules.iter().map(|rule| rule.effect).collect();
-    let labels: Vec<Label> = (0..).take(effects.len()).collect();
-    let (table, dfa) = build(&source, &labels, &effects)?;
-    Ok(Policy::new(table, dfa, mode, source.rules))
+    let table = table(&source)?;
+    let attribution = Attribution::new(&source.patterns, source.rules.len());
+    Ok(Policy::new(table, mode, source.rules, attribution))
 }
 
-/// Compiles a profile to its table alone: the words that [`compile`] comes to, in less time and memory.
-/// The same profile always gives the same words.
+/// Compiles a profile to its table alone: the words that [`compile`] comes to. The same profile always
+/// gives the same words.
 pub fn compile_table(profile: &Profile) -> Result<PolicyTable, CompileError> {
-    let source = Source::read(profile)?;
+    table(&Source::read(profile)?)
+}
+
+fn table(source: &Source) -> Result<PolicyTable, CompileError> {
     // Rules that do the same are one, and what ends alike is shared from the beginning.
     let mut effects: Vec<Effect> = Vec::new();
     let mut known: HashMap<Effect, Label> = HashMap::new();
@@ -72,12 +80,10 @@ pub fn compile_table(profile: &Profile) -> Result<PolicyTable, CompileError> {
         }
         labels.push(label);
     }
-    build(&source, &labels, &effects).map(|(table, _)| table)
-}
-
-fn build(source: &Source, labels: &[Label], effects: &[Effect]) -> Result<(PolicyTable, Dfa), CompileError> {
-    let nfa = Nfa::new(&source.patterns, labels, effects);
-    let built = dfa::build(&nfa, &starts(&nfa), source.rules.len());
+    let nfa = Nfa::new(&source.patterns, &labels, &effects);
+    let mut closure = Closure::new(&nfa);
+    let starts = starts(&nfa, &mut closure);
+    let built = dfa::build(&nfa, &starts, closure, dfa::WORK_MAX, source.rules.len());
     let worst = || error::dearest(&built.cost, &source.rules);
     let dfa = built.dfa.map_err(|too_much| match too_much {
         TooMuch::Text => CompileError::TooLong { worst: worst() },
@@ -93,15 +99,14 @@ fn build(source: &Source, labels: &[Label], effects: &[Effect]) -> Result<(Polic
     let table = pack::pack(&minimal, &dfa.classes)
         .map_err(|words| CompileError::TooLarge { words, worst: worst() })?;
     check(table.words())?;
-    Ok((table, dfa))
+    Ok(table)
 }
 
 /// Where paths, the own process's entries, the own thread's entries, and peers begin.
-fn starts(nfa: &Nfa) -> [(Guard, Vec<Position>); 4] {
-    let closure = &mut Closure::new(nfa);
+fn starts(nfa: &Nfa, closure: &mut Closure) -> [(Guard, Vec<Position>); 4] {
     let mut from = |root: Root| {
         let mut positions = Vec::new();
-        closure.of(position::start(nfa, root).as_slice(), &mut positions);
+        closure.of(nfa, position::start(nfa, root).as_slice(), &mut positions);
         positions
     };
     let (paths, peers) = (from(Root::Path), from(Root::Peer));

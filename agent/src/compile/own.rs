@@ -11,12 +11,7 @@ use super::position::{self, Closure, Position};
 const PID_DIGITS: usize = 7;
 
 /// Positions after `word`, or after any number that a glob covers.
-pub(crate) fn own_entry(
-    nfa: &Nfa,
-    from: &[Position],
-    word: &[u8],
-    closure: &mut Closure<'_>,
-) -> Vec<Position> {
+pub(crate) fn own_entry(nfa: &Nfa, from: &[Position], word: &[u8], closure: &mut Closure) -> Vec<Position> {
     let mut found = walk(nfa, from, word, closure);
     let mut literal = from.to_vec();
     let mut globbed: Vec<Position> = Vec::new();
@@ -30,22 +25,22 @@ pub(crate) fn own_entry(
             next_globbed.extend(named);
             next_globbed.extend(covered);
         }
-        closure.of(&next_literal, &mut literal);
-        closure.of(&next_globbed, &mut globbed);
+        closure.of(nfa, &next_literal, &mut literal);
+        closure.of(nfa, &next_globbed, &mut globbed);
         found.extend(&globbed);
     }
     let mut closed = Vec::new();
-    closure.of(&found, &mut closed);
+    closure.of(nfa, &found, &mut closed);
     closed
 }
 
 /// Positions after `bytes`.
-pub(crate) fn walk(nfa: &Nfa, from: &[Position], bytes: &[u8], closure: &mut Closure<'_>) -> Vec<Position> {
+pub(crate) fn walk(nfa: &Nfa, from: &[Position], bytes: &[u8], closure: &mut Closure) -> Vec<Position> {
     let mut positions = from.to_vec();
     for byte in bytes {
         let (mut next, covered) = position::step(nfa, &positions, *byte);
         next.extend(covered);
-        closure.of(&next, &mut positions);
+        closure.of(nfa, &next, &mut positions);
     }
     positions
 }

@@ -1,12 +1,14 @@
 //! A compiled profile: its table, and on the host's side which rules each state stands for.
 
+use std::sync::Arc;
+
 use stockade_abi::OBJECT_MAX;
 use stockade_abi::access::{AccessSet, EXEC};
 use stockade_abi::object::View;
 use stockade_abi::reason::{Mode, Reason, Verdict};
-use stockade_abi::table::{self, Grant, MORE_STARTS, STARTS, Table as _, high, low};
+use stockade_abi::table;
 
-use super::dfa::{Dfa, StateId};
+use super::attribution::Attribution;
 use super::policy_table::PolicyTable;
 use super::rule::{Rule, RuleRef};
 
@@ -16,8 +18,7 @@ pub struct Policy {
     table: PolicyTable,
     mode: Mode,
     rules: Vec<Rule>,
-    /// The automaton before states that grant the same became one: its labels are the rules.
-    dfa: Dfa,
+    attribution: Arc<Attribution>,
 }
 
 /// What is asked about.
@@ -63,8 +64,13 @@ pub struct Decision {
 }
 
 impl Policy {
-    pub(super) fn new(table: PolicyTable, dfa: Dfa, mode: Mode, rules: Vec<Rule>) -> Self {
-        Self { table, mode, rules, dfa }
+    pub(super) fn new(table: PolicyTable, mode: Mode, rules: Vec<Rule>, attribution: Attribution) -> Self {
+        Self { table, mode, rules, attribution: Arc::new(attribution) }
+    }
+
+    /// The table.
+    pub fn table(&self) -> &PolicyTable {
+        &self.table
     }
 
     /// The table, padded to the exact size of its class.
@@ -96,7 +102,7 @@ impl Policy {
     /// Judges the start of the program at `path` by a process that runs the program at `parent`.
     pub fn decide_exec(&self, path: &[u8], parent: &[u8], session: bool) -> Decision {
         // Of a parent whose name is too long, nothing is known.
-        let member = locate(&Object::Path(parent)).map_or(0, |at| self.grant(self.walk(at)).member);
+        let member = locate(&Object::Path(parent)).map_or(0, |at| self.table.grant(self.walk(at)).member);
         self.judge(&Object::Path(path), EXEC, session, member)
     }
 
@@ -108,7 +114,7 @@ impl Policy {
             missing,
         };
         let Some(at) = locate(object) else { return decision(Reason::PathTooLong, None, access) };
-        let grant = self.grant(self.walk(at));
+        let grant = self.table.grant(self.walk(at));
         let (mut granted, denied) =
             if session { (grant.session, grant.session_denied) } else { (grant.container, grant.denied) };
         if grant.parents & member != 0 {
@@ -131,6 +137,7 @@ impl Policy {
     pub fn matching(&self, object: &Object<'_>, session: bool) -> Vec<(&RuleRef, AccessSet)> {
         let Some(at) = locate(object) else { return Vec::new() };
         self.rules_at(at)
+            .into_iter()
             .filter(|rule| !rule.is_group())
             .map(|rule| (&rule.at, rule.access(session)))
             .collect()
@@ -146,45 +153,21 @@ impl Policy {
         self.rules.iter().find(|known| known.at == *rule).map_or(&[], |rule| &rule.parents)
     }
 
-    /// The state of the table in which the walk over a name begins.
-    pub fn start(&self, kind: StartKind) -> u32 {
-        let table = self.words();
-        match kind {
-            StartKind::Path => low(table.word(STARTS)),
-            StartKind::ProcSelf => high(table.word(STARTS)),
-            StartKind::ThreadSelf => low(table.word(MORE_STARTS)),
-            StartKind::Peer => high(table.word(MORE_STARTS)),
-        }
-    }
-
-    /// The state of the table that follows `state` on `byte`.
-    pub fn next(&self, state: u32, byte: u8) -> u32 {
-        table::step(self.words(), state, byte)
-    }
-
-    /// What is granted when a name ends in `state` of the table.
-    pub fn grant(&self, state: u32) -> Grant {
-        table::grant(self.words(), state)
-    }
-
     /// What the rules at an object come to before the automaton is made smaller.
     #[cfg(test)]
-    pub(super) fn attributed(&self, object: &Object<'_>) -> Grant {
-        let rules = locate(object).into_iter().flat_map(|at| self.rules_at(at));
-        rules.map(|rule| rule.effect).fold(super::Effect::default(), super::Effect::or).grant()
+    pub(super) fn attributed(&self, object: &Object<'_>) -> table::Grant {
+        let rules = locate(object).map(|at| self.rules_at(at)).unwrap_or_default();
+        rules.iter().map(|rule| rule.effect).fold(super::Effect::default(), super::Effect::or).grant()
     }
 
     fn walk(&self, (kind, rest): (StartKind, &[u8])) -> u32 {
-        table::walk(self.words(), self.start(kind), rest)
+        table::walk(self.words(), self.table.start(kind), rest)
     }
 
     /// The rules that match where a name leads, in their order.
-    fn rules_at(&self, (kind, rest): (StartKind, &[u8])) -> impl Iterator<Item = &Rule> {
-        let start: StateId = self.dfa.starts.get(kind as usize).copied().unwrap_or(0);
-        let state = rest.iter().fold(start, |state, byte| self.dfa.step(state, *byte));
-        let accept = self.dfa.states.get(state as usize).map(|state| state.accept as usize);
-        let labels = accept.and_then(|accept| self.dfa.accepts.get(accept));
-        labels.into_iter().flatten().filter_map(|label| self.rules.get(*label as usize))
+    fn rules_at(&self, (kind, rest): (StartKind, &[u8])) -> Vec<&Rule> {
+        let labels = self.attribution.rules(kind, rest);
+        labels.iter().filter_map(|label| self.rules.get(*label as usize)).collect()
     }
 
     /// The first rule of which `of` has all of `access`, or else the first of which it has some.
@@ -194,8 +177,9 @@ impl Policy {
         access: AccessSet,
         of: impl Fn(&Rule) -> AccessSet,
     ) -> Option<&RuleRef> {
-        let all = self.rules_at(at).find(|rule| access & !of(rule) == 0);
-        all.or_else(|| self.rules_at(at).find(|rule| access & of(rule) != 0)).map(|rule| &rule.at)
+        let rules = self.rules_at(at);
+        let all = rules.iter().find(|rule| access & !of(rule) == 0);
+        all.or_else(|| rules.iter().find(|rule| access & of(rule) != 0)).map(|rule| &rule.at)
     }
 }
 

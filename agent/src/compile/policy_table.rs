@@ -1,5 +1,9 @@
 //! The form of a policy that the kernel takes, without the names of its rules.
 
+use stockade_abi::table::{self, Grant, MORE_STARTS, STARTS, Table as _, high, low};
+
+use super::policy::StartKind;
+
 /// A compiled profile's table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyTable {
@@ -27,5 +31,25 @@ impl PolicyTable {
     /// States of the automaton.
     pub fn states(&self) -> usize {
         self.states
+    }
+
+    /// The state in which the walk over a name begins.
+    pub fn start(&self, kind: StartKind) -> u32 {
+        match kind {
+            StartKind::Path => low(self.words.word(STARTS)),
+            StartKind::ProcSelf => high(self.words.word(STARTS)),
+            StartKind::ThreadSelf => low(self.words.word(MORE_STARTS)),
+            StartKind::Peer => high(self.words.word(MORE_STARTS)),
+        }
+    }
+
+    /// The state that follows `state` on `byte`.
+    pub fn next(&self, state: u32, byte: u8) -> u32 {
+        table::step(self.words.as_slice(), state, byte)
+    }
+
+    /// What is granted when a name ends in `state`.
+    pub fn grant(&self, state: u32) -> Grant {
+        table::grant(self.words.as_slice(), state)
     }
 }

@@ -77,8 +77,9 @@ pub(crate) fn step(nfa: &Nfa, positions: &[Position], byte: u8) -> (Vec<Position
 
 /// Works out which positions are reached without a byte.
 #[derive(Debug)]
-pub(crate) struct Closure<'a> {
-    nfa: &'a Nfa,
+pub(crate) struct Closure {
+    /// Whether positions go that add nothing to the effect of others.
+    prunes: bool,
     /// The round in which a position was last seen.
     seen: Vec<u32>,
     round: u32,
@@ -87,18 +88,24 @@ pub(crate) struct Closure<'a> {
     pub(crate) work: usize,
 }
 
-impl<'a> Closure<'a> {
-    pub(crate) fn new(nfa: &'a Nfa) -> Self {
+impl Closure {
+    /// For automata that say what is granted.
+    pub(crate) fn new(nfa: &Nfa) -> Self {
         let seen = vec![0; nfa.len().saturating_mul(2)];
-        Self { nfa, seen, round: 0, stack: Vec::new(), work: 0 }
+        Self { prunes: true, seen, round: 0, stack: Vec::new(), work: 0 }
+    }
+
+    /// For automata that say which rules match.
+    pub(crate) fn of_rules(nfa: &Nfa) -> Self {
+        Self { prunes: false, ..Self::new(nfa) }
     }
 
     /// Every position that reads or accepts and is reached from `from`, sorted, into `reached`.
-    pub(crate) fn of(&mut self, from: &[Position], reached: &mut Vec<Position>) {
+    pub(crate) fn of(&mut self, nfa: &Nfa, from: &[Position], reached: &mut Vec<Position>) {
         reached.clear();
         self.work = self.work.saturating_add(from.len());
         if let [only] = from
-            && !self.nfa.jumps(node(*only))
+            && !nfa.jumps(node(*only))
         {
             reached.push(*only);
             return;
@@ -115,27 +122,28 @@ impl<'a> Closure<'a> {
             }
             self.work = self.work.saturating_add(1);
             let own = node(position);
-            let mut stays = position & 1 == 1 || self.nfa.kind(own) != Kind::Plain;
-            if position & 1 == 0 && self.nfa.jumps(own) {
-                let edges = self.nfa.edges(own);
+            let mut stays = position & 1 == 1 || nfa.kind(own) != Kind::Plain;
+            if position & 1 == 0 && nfa.jumps(own) {
+                let edges = nfa.edges(own);
                 stays |= edges.iter().any(|(key, _)| !matches!(*key, STAR | TREE));
                 let jumps = edges.iter().filter(|(key, _)| matches!(*key, STAR | TREE));
                 self.stack.extend(jumps.map(|(_, next)| at(*next)));
             } else {
                 stays = true;
             }
-            if stays || !self.nfa.labels(own).is_empty() {
+            if stays || !nfa.labels(own).is_empty() {
                 reached.push(position);
             }
         }
         reached.sort_unstable();
-        self.prune(reached);
+        if self.prunes {
+            self.prune(nfa, reached);
+        }
     }
 
     /// Once a pattern matches whatever follows, positions that could add nothing to its effect are
     /// dropped. Without this, each `**` at an end would double the states of all others.
-    fn prune(&mut self, positions: &mut Vec<Position>) {
-        let nfa = self.nfa;
+    fn prune(&mut self, nfa: &Nfa, positions: &mut Vec<Position>) {
         let endless = |position: Position| {
             let own = node(position);
             nfa.kind(own) == Kind::Rest && nfa.edges(own).is_empty()

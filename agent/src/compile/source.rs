@@ -91,6 +91,14 @@ impl Source {
         Ok(())
     }
 
+    /// A rule by itself, of which only counts what it matches.
+    pub(crate) fn lone(&mut self, at: &RuleRef, peer: Option<&PeerRule>) -> Result<RuleId, CompileError> {
+        match peer {
+            Some(rule) => self.add(at.clone(), Effect::default(), Root::Peer, peer::patterns(rule)),
+            None => self.path(at.clone(), Effect::default()),
+        }
+    }
+
     fn path(&mut self, at: RuleRef, effect: Effect) -> Result<RuleId, CompileError> {
         let flats = paths(&at.text);
         self.add(at, effect, Root::Path, flats)

@@ -33,7 +33,7 @@ use stockade_abi::reason::Mode;
 pub use json_schema::json_schema;
 pub use list::List;
 pub use origin::Included;
-pub use parse::{Parsed, parse, parse_any, parse_bytes, parse_target, parse_with};
+pub use parse::{Parsed, parse, parse_any, parse_target, parse_with, read_any, read_profile};
 pub use problem::{Finding, Place, Problem, ProfileError};
 pub use rule::{
     Deny, ExecRule, FILE_ACCESS, FileRule, ListenRule, PeerRule, PeerTarget, PortRange, Protocol, Sessions,

@@ -26,17 +26,22 @@ pub fn parse(source: &str, text: &str) -> Result<Parsed, ProfileError> {
 
 /// The same with rule sets from `shelf`, which come before those of the library.
 pub fn parse_with(source: &str, text: &str, shelf: &Shelf) -> Result<Parsed, ProfileError> {
-    whole(source, text, shelf, Some(Kind::Profile))
+    whole(source, text, shelf, Some(Kind::Profile), true)
 }
 
-/// The same for bytes that may not be UTF-8.
-pub fn parse_bytes(source: &str, bytes: &[u8], shelf: &Shelf) -> Result<Parsed, ProfileError> {
-    whole(source, utf8(source, bytes)?, shelf, Some(Kind::Profile))
-}
-
-/// The same for text that holds either a profile or a rule set.
+/// The same for bytes that may not be UTF-8, and either a profile or a rule set.
 pub fn parse_any(source: &str, bytes: &[u8], shelf: &Shelf) -> Result<Parsed, ProfileError> {
-    whole(source, utf8(source, bytes)?, shelf, None)
+    whole(source, utf8(source, bytes)?, shelf, None, true)
+}
+
+/// The profile in `bytes`, without the remarks on it: to look at what it means takes longer than to read it.
+pub fn read_profile(source: &str, bytes: &[u8], shelf: &Shelf) -> Result<Profile, ProfileError> {
+    whole(source, utf8(source, bytes)?, shelf, Some(Kind::Profile), false).map(|parsed| parsed.profile)
+}
+
+/// The same for either a profile or a rule set.
+pub fn read_any(source: &str, bytes: &[u8], shelf: &Shelf) -> Result<Profile, ProfileError> {
+    whole(source, utf8(source, bytes)?, shelf, None, false).map(|parsed| parsed.profile)
 }
 
 /// Reads what a peer rule's `to` can say, for rules that are not read from a file.
@@ -47,14 +52,23 @@ pub fn parse_target(text: &str) -> Result<PeerTarget, String> {
     })
 }
 
-fn whole(source: &str, text: &str, shelf: &Shelf, kind: Option<Kind>) -> Result<Parsed, ProfileError> {
+fn whole(
+    source: &str,
+    text: &str,
+    shelf: &Shelf,
+    kind: Option<Kind>,
+    remarks: bool,
+) -> Result<Parsed, ProfileError> {
     let (first, behind) = documents(source, text)?;
     let kind = kind.or_else(|| schema::kind(&first.root)).unwrap_or(Kind::Profile);
     let mut profile = one(source, text, &first, kind)?;
     let home = Home { source, text, document: &first, behind: &behind };
-    let mut remarks = include::resolve(&mut profile, kind, &home, shelf)?;
-    remarks.extend(lint::lint(&profile, kind));
-    let findings = Finding::all(source, text, placed(text, &first, remarks));
+    let mut found = include::resolve(&mut profile, kind, &home, shelf)?;
+    if !remarks {
+        return Ok(Parsed { kind, profile, findings: Vec::new() });
+    }
+    found.extend(lint::lint(&profile, kind));
+    let findings = Finding::all(source, text, placed(text, &first, found));
     Ok(Parsed { kind, profile, findings })
 }
 
@@ -129,15 +143,18 @@ fn no_tree(text: &str, error: TreeError) -> Problem {
     }
 }
 
-/// Problems whose place is worked out; each takes another look at the text.
+/// Bytes of text that are read to find the places of problems: one by one, from the beginning.
+const LOOKED_AT: usize = 1 << 26;
+/// Problems whose place is always worked out.
 const PLACED: usize = 100;
 
 fn at_steps(text: &str, document: usize, found: Vec<(Vec<Step>, Problem)>) -> Vec<Problem> {
+    let placed = LOOKED_AT.checked_div(text.len()).unwrap_or(0).max(PLACED);
     let mut problems: Vec<Problem> = found
         .into_iter()
         .enumerate()
         .map(|(index, (steps, mut problem))| {
-            let at = (index < PLACED).then(|| yaml::locate(text, document, &steps)).flatten();
+            let at = (index < placed).then(|| yaml::locate(text, document, &steps)).flatten();
             problem.place = at.map(|(line, column)| Place::at(text, line, column));
             problem
         })

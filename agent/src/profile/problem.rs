@@ -44,18 +44,41 @@ pub struct Problem {
     pub help: Option<String>,
     /// Where; `None` when it concerns the file as a whole.
     pub place: Option<Place>,
+    /// It may well be meant: to be shown to who asks, and to nobody else.
+    pub note: bool,
+    /// What it and others like it are, in the plural. There can be many.
+    group: Option<&'static str>,
 }
 
 impl Problem {
     /// A problem that has no place yet.
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), help: None, place: None }
+        Self { message: message.into(), help: None, place: None, note: false, group: None }
+    }
+
+    /// What it and others like it are, in the plural, when there can be many.
+    pub(crate) fn group(&self) -> Option<&'static str> {
+        self.group
     }
 
     /// The same with a remedy.
     #[must_use]
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
+        self
+    }
+
+    /// The same as one of many alike, `group` in the plural.
+    #[must_use]
+    pub(crate) fn among(mut self, group: &'static str) -> Self {
+        self.group = Some(group);
+        self
+    }
+
+    /// The same for something that may well be meant.
+    #[must_use]
+    pub(crate) fn note(mut self) -> Self {
+        self.note = true;
         self
     }
 }
@@ -179,7 +202,7 @@ impl fmt::Display for ProfileError {
 
 impl std::error::Error for ProfileError {}
 
-/// A warning: the profile can be used, but perhaps does not do what it seems to. Its `Display` is the
+/// A warning or note: the profile can be used, but perhaps does not do what it seems to. Its `Display` is the
 /// complete message.
 #[derive(Clone, Debug)]
 pub struct Finding {
@@ -188,12 +211,12 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// The warning and its place.
+    /// What it says, and its place.
     pub fn problem(&self) -> &Problem {
         &self.problem
     }
 
-    /// The warning on one line, `FILE:LINE:COLUMN: message`.
+    /// All on one line, `FILE:LINE:COLUMN: message`.
     pub fn line(&self) -> String {
         match self.problem.place {
             Some(place) => {
@@ -211,6 +234,7 @@ impl Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.source.render(&self.problem, Severity::Warning, f)
+        let severity = if self.problem.note { Severity::Advice } else { Severity::Warning };
+        self.source.render(&self.problem, severity, f)
     }
 }

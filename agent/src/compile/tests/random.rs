@@ -93,8 +93,8 @@ fn all_globs(profile: &Profile) -> Vec<String> {
 }
 
 fn walked(policy: &Policy, path: &[u8]) -> Grant {
-    let start = policy.start(StartKind::Path);
-    policy.grant(path.iter().fold(start, |state, byte| policy.next(state, *byte)))
+    let start = policy.table().start(StartKind::Path);
+    policy.table().grant(path.iter().fold(start, |state, byte| policy.table().next(state, *byte)))
 }
 
 #[test]

@@ -1,21 +1,21 @@
 //! What a profile may say and nothing judges.
 
-use super::{Part, Remark, place};
+use super::{Part, Remarks, place};
 use crate::profile::problem::Problem;
 use crate::profile::{ExecRule, List, Profile};
 
 /// Remarks on both what this version does not judge and what none does.
-pub(super) fn lint(profile: &Profile, remarks: &mut Vec<Remark>) {
+pub(super) fn lint(profile: &Profile, remarks: &mut Remarks) {
     not_in_force(profile, remarks);
     informational(profile, remarks);
 }
 
 /// One remark for each thing that is accepted and has no effect, at the first rule that has it.
-fn not_in_force(profile: &Profile, remarks: &mut Vec<Remark>) {
+fn not_in_force(profile: &Profile, remarks: &mut Remarks) {
     let mut say = |parts: Vec<Part>, what: &str, count: usize, meaning: &str| {
         let more = if count > 1 { format!(" ({count} rules have it)") } else { String::new() };
         let problem = Problem::new(format!("{what} is not enforced by this version{more}"));
-        remarks.push((parts, problem.help(meaning.to_owned())));
+        remarks.push(parts, problem.help(meaning.to_owned()));
     };
     let matches = [
         ("images", !profile.matches.images.is_empty()),
@@ -46,11 +46,11 @@ fn not_in_force(profile: &Profile, remarks: &mut Vec<Remark>) {
 }
 
 /// What a rule may say although nothing judges it, in this version or another.
-fn informational(profile: &Profile, remarks: &mut Vec<Remark>) {
+fn informational(profile: &Profile, remarks: &mut Remarks) {
     if let Some(first) = profile.exec.iter().position(|rule| rule.args.is_some()) {
         let problem =
             Problem::new("`args` is for the reader only: a program may be started with any arguments");
         let help = "a process can change them between a check and their use, so no check of them could hold";
-        remarks.push((place(List::Exec.word(), first, Some("args")), problem.help(help)));
+        remarks.push(place(List::Exec.word(), first, Some("args")), problem.help(help));
     }
 }

@@ -3,11 +3,14 @@
 mod denied;
 mod enforced;
 mod never;
+mod overlap;
 mod shadow;
 #[cfg(test)]
 mod tests;
 mod twice;
 mod write_exec;
+
+use std::collections::HashSet;
 
 use stockade_abi::reason::Mode;
 
@@ -16,11 +19,8 @@ use super::{FileRule, Kind, List, Profile};
 use crate::compare::Automaton;
 use crate::compile::{RuleRef, compile};
 
-/// Findings of one kind that are listed; the rest is counted.
-const LISTED: usize = 20;
-
 /// What a finding is about, as names and positions from `spec` down.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Part {
     Name(&'static str),
     Item(usize),
@@ -29,9 +29,40 @@ pub(super) enum Part {
 /// Where, and what.
 pub(super) type Remark = (Vec<Part>, Problem);
 
+/// The remarks on a profile.
+#[derive(Default)]
+struct Remarks(Vec<Remark>);
+
+impl Remarks {
+    fn push(&mut self, parts: Vec<Part>, problem: Problem) {
+        self.0.push((parts, problem));
+    }
+
+    /// Adds what was found, which is `what` in the plural.
+    fn add(&mut self, what: &'static str, found: Vec<Remark>) {
+        self.0.extend(found.into_iter().map(|(parts, problem)| (parts, problem.among(what))));
+    }
+
+    /// Drops what is found about a rule of which something was said before it.
+    fn once(&mut self) {
+        let mut said: HashSet<Vec<Part>> = HashSet::new();
+        self.0.retain(|(parts, problem)| {
+            let rule = parts.iter().position(|part| matches!(part, Part::Item(_)));
+            match rule.and_then(|at| parts.get(..=at)) {
+                Some(rule) if problem.note => said.insert(rule.to_vec()),
+                Some(rule) => {
+                    said.insert(rule.to_vec());
+                    true
+                }
+                None => true,
+            }
+        });
+    }
+}
+
 /// Every remark on `profile`. What concerns nothing but rule sets that it includes is theirs to answer for.
 pub(super) fn lint(profile: &Profile, kind: Kind) -> Vec<Remark> {
-    let mut remarks = Vec::new();
+    let mut remarks = Remarks::default();
     match kind {
         Kind::Profile => empty(profile, &mut remarks),
         Kind::RuleSet => {}
@@ -42,13 +73,20 @@ pub(super) fn lint(profile: &Profile, kind: Kind) -> Vec<Remark> {
     twice::lint(profile, &mut remarks);
     // What does not compile is an error of its own, and means nothing that could be looked at.
     if let Ok(policy) = compile(profile, profile.mode) {
-        let automaton = Automaton::new(&policy);
-        // A rule is compiled alone like it was compiled with the others, so none of these fails.
-        let _ = shadow::lint(profile, &policy, &mut remarks);
-        let _ = write_exec::lint(profile, &policy, &automaton, &mut remarks);
-        let _ = denied::lint(profile, &automaton, &mut remarks);
+        let automaton = Automaton::new(policy.table());
+        for looked in [
+            shadow::lint(profile, &mut remarks),
+            write_exec::lint(profile, &policy, &automaton, &mut remarks),
+            denied::lint(profile, kind, &automaton, &mut remarks),
+            overlap::lint(profile, &mut remarks),
+        ] {
+            if let Err(error) = looked {
+                remarks.push(vec![], Problem::new(format!("not everything was looked at: {error}")));
+            }
+        }
     }
-    remarks
+    remarks.once();
+    remarks.0
 }
 
 /// The place of a rule in the list that `list` names as seen from `spec`.
@@ -64,14 +102,14 @@ fn is_own(profile: &Profile, rule: &RuleRef) -> bool {
     profile.origin(rule.section.word(), rule.index).is_none()
 }
 
-fn empty(profile: &Profile, remarks: &mut Vec<Remark>) {
+fn empty(profile: &Profile, remarks: &mut Remarks) {
     if profile.exec.is_empty()
         && profile.files.is_empty()
         && profile.peers.is_empty()
         && profile.mode == Mode::Enforce
     {
         let problem = Problem::new("the profile has no rules, and under enforce it denies everything");
-        remarks.push((vec![], problem.help("add rules, or let `mode: learn` collect them")));
+        remarks.push(vec![], problem.help("add rules, or let `mode: learn` collect them"));
     }
 }
 
@@ -93,14 +131,4 @@ fn paths(profile: &Profile) -> Vec<(List, usize, &str)> {
         .chain(numbered(List::SessionExec, profile.sessions.exec.iter().map(String::as_str)))
         .chain(numbered(List::SessionFiles, files(&profile.sessions.files)))
         .collect()
-}
-
-/// Adds what was found, and of too much only the number.
-fn limit(mut found: Vec<Remark>, what: &str, remarks: &mut Vec<Remark>) {
-    let more = found.len().saturating_sub(LISTED);
-    found.truncate(LISTED);
-    remarks.extend(found);
-    if more > 0 {
-        remarks.push((vec![], Problem::new(format!("and {more} more {what}"))));
-    }
 }

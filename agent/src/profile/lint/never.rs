@@ -1,8 +1,10 @@
 //! Rules that can never match.
 
+use std::collections::HashMap;
+
 use stockade_abi::OBJECT_MAX;
 
-use super::{Remark, limit, paths, place};
+use super::{Remarks, paths, place};
 use crate::compare::{Pattern, denials, patterns, sample};
 use crate::compile::glob::{self, Kind, Token};
 use crate::profile::problem::Problem;
@@ -25,9 +27,11 @@ const DEVICES: [&str; 7] =
     ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", "/dev/ptmx"];
 
 /// Rules that match nothing.
-pub(super) fn lint(profile: &Profile, remarks: &mut Vec<Remark>) {
+pub(super) fn lint(profile: &Profile, remarks: &mut Remarks) {
     let mut found = Vec::new();
     let all = [patterns(profile), denials(profile)].concat();
+    let all: HashMap<(&str, usize), &Pattern> =
+        all.iter().map(|rule| ((rule.at.section.word(), rule.at.index), rule)).collect();
     for (of, index, path) in paths(profile) {
         // A programmatic profile may hold a glob that is none; compiling it reports that.
         let Ok(flats) = glob::parse(path, Kind::Path) else { continue };
@@ -39,7 +43,7 @@ pub(super) fn lint(profile: &Profile, remarks: &mut Vec<Remark>) {
         };
         found.push((place(of.word(), index, field), problem));
     }
-    limit(found, "rules that can never match", remarks);
+    remarks.add("rules that can never match", found);
 }
 
 fn reason(of: List, flats: &[glob::Flat]) -> Option<Problem> {
@@ -82,9 +86,8 @@ fn reason(of: List, flats: &[glob::Flat]) -> Option<Problem> {
 }
 
 /// For rules whose glob matches text, but no canonical path.
-fn nameless(all: &[Pattern], of: List, index: usize) -> Option<Problem> {
-    let pattern =
-        all.iter().find(|pattern| pattern.at.section.word() == of.word() && pattern.at.index == index)?;
+fn nameless(all: &HashMap<(&str, usize), &Pattern>, of: List, index: usize) -> Option<Problem> {
+    let pattern = all.get(&(of.word(), index))?;
     // What does not compile is an error of its own.
     let none = matches!(sample(pattern), Ok(None));
     none.then(|| {

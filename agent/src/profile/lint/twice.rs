@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use super::{Remark, limit, paths, place};
+use super::{Remarks, paths, place};
 use crate::compile::glob::{self, Kind};
 use crate::profile::problem::Problem;
 use crate::profile::{FileRule, List, PeerRule, Profile};
 
 /// The same rule twice: of the profile's own, or once in a rule set. That two rule sets share a rule is
 /// nobody's fault. Alternatives in another order are the same.
-pub(super) fn lint(profile: &Profile, remarks: &mut Vec<Remark>) {
+pub(super) fn lint(profile: &Profile, remarks: &mut Remarks) {
     let peers = |list, rules: &[PeerRule]| -> Vec<(List, usize, String)> {
         rules.iter().enumerate().map(|(index, rule)| (list, index, rule.to_string())).collect()
     };
@@ -43,7 +43,7 @@ pub(super) fn lint(profile: &Profile, remarks: &mut Vec<Remark>) {
             Some(_) => {}
         }
     }
-    limit(found, "repeated rules", remarks);
+    remarks.add("repeated rules", found);
 }
 
 /// Whether the rule at `wide` does all that the one at `narrow` does, both for the same files.

@@ -1,12 +1,11 @@
 //! Files that can be made or changed, and then started or mapped.
 
-use std::ops::ControlFlow;
-
 use stockade_abi::access::{self, AccessSet};
+use stockade_abi::table::Grant;
 
-use super::{LISTED, Part, Remark, is_own, limit, place};
-use crate::compare::{Allowed as _, Automaton, Pattern, Product, Sample, fits, patterns, show};
-use crate::compile::{CompileError, Policy, RuleRef, StartKind};
+use super::{Part, Remark, Remarks, is_own, place};
+use crate::compare::{Allowed as _, Automaton, Pattern, Sample, each, patterns, show};
+use crate::compile::{CompileError, Policy, RuleRef};
 use crate::profile::problem::Problem;
 use crate::profile::{INCLUDE, Profile};
 
@@ -22,23 +21,21 @@ pub(super) fn lint(
     profile: &Profile,
     policy: &Policy,
     automaton: &Automaton,
-    remarks: &mut Vec<Remark>,
+    remarks: &mut Remarks,
 ) -> Result<(), CompileError> {
     let all = patterns(profile);
+    let runs: Vec<&Pattern> = all.iter().filter(|rule| rule.access & RUN != 0).collect();
     let mut pairs: Vec<(RuleRef, &Pattern, String)> = Vec::new();
-    if some_file(automaton, automaton, MAKE, RUN).is_some() {
-        for run in all.iter().filter(|pattern| pattern.access & RUN != 0) {
-            let Some(sample) = some_file(automaton, &run.automaton()?, MAKE, RUN) else { continue };
-            let whole = sample.whole();
-            let makes = |(at, access): &(&RuleRef, AccessSet)| !at.section.denies() && access & MAKE != 0;
-            let matching = policy.matching(&Sample::object(sample.kind, &whole), true);
-            let Some((make, _)) = matching.into_iter().find(makes) else {
-                continue;
-            };
+    let both = samples(&runs, automaton, |rule, all| {
+        all.possible(true) & MAKE != 0 && rule.access & RUN & !all.session_denied != 0
+    })?;
+    for (run, sample) in runs.iter().zip(both) {
+        let Some(sample) = sample else { continue };
+        let whole = sample.whole();
+        let makes = |(at, access): &(&RuleRef, AccessSet)| !at.section.denies() && access & MAKE != 0;
+        let matching = policy.matching(&Sample::object(sample.kind, &whole), true);
+        if let Some((make, _)) = matching.into_iter().find(makes) {
             pairs.push((make.clone(), run, show(sample.kind, &sample.name)));
-            if pairs.len() > 4 * LISTED {
-                break;
-            }
         }
     }
     let mut found: Vec<Remark> = Vec::new();
@@ -59,7 +56,7 @@ pub(super) fn lint(
         found.push((parts, Problem::new(text).help(help)));
     }
     swaps(profile, automaton, &all, &mut found)?;
-    limit(found, "pairs of rules to write and run the same file", remarks);
+    remarks.add("pairs of rules to write and run the same file", found);
     Ok(())
 }
 
@@ -70,15 +67,22 @@ fn swaps(
     all: &[Pattern],
     found: &mut Vec<Remark>,
 ) -> Result<(), CompileError> {
-    for rule in all.iter().filter(|rule| is_own(profile, &rule.at)) {
-        if rule.access & access::CREATE == 0 || rule.access & TAKE == 0 || found.len() > 4 * LISTED {
-            continue;
-        }
-        let below = rule.below();
-        if some_file(automaton, &rule.automaton()?, access::CREATE, RUN).is_some() {
-            continue;
-        }
-        let Some(sample) = some_file(automaton, &below.automaton()?, RUN, access::CREATE) else { continue };
+    let takes = |rule: &&Pattern| rule.access & access::CREATE != 0 && rule.access & TAKE != 0;
+    let rules: Vec<&Pattern> = all.iter().filter(|rule| is_own(profile, &rule.at)).filter(takes).collect();
+    // Those were said.
+    let both = samples(&rules, automaton, |rule, all| {
+        rule.access & RUN & !all.session_denied != 0 && all.possible(true) & access::CREATE != 0
+    })?;
+    let said = both.iter().map(Option::is_some);
+    let rules: Vec<&Pattern> =
+        rules.iter().zip(said).filter(|(_, said)| !said).map(|(rule, _)| *rule).collect();
+    let below: Vec<Pattern> = rules.iter().map(|rule| rule.below()).collect();
+    let below: Vec<&Pattern> = below.iter().collect();
+    let inside = samples(&below, automaton, |_, all| {
+        all.possible(true) & RUN != 0 && all.session_denied & access::CREATE == 0
+    })?;
+    for (rule, sample) in rules.iter().zip(inside) {
+        let Some(sample) = sample else { continue };
         let text = format!(
             "{} lets a process replace a directory, and {} in it can be run",
             rule.at,
@@ -90,24 +94,22 @@ fn swaps(
     Ok(())
 }
 
-/// A file for which `first` grants some of `one` and `second` some of `other` that `first` does not deny, to sessions at
-/// least: what they may write counts like what the container may.
-fn some_file(first: &Automaton, second: &Automaton, one: AccessSet, other: AccessSet) -> Option<Sample> {
-    StartKind::ALL.into_iter().find_map(|kind| {
-        Product::new([first, second], kind).walk(
-            |alive| alive == [true; 2],
-            |[first, second], name| {
-                let second = second.possible(true) & !first.session_denied;
-                if first.possible(true) & one == 0 || second & other == 0 {
-                    return ControlFlow::Continue(());
-                }
-                let name = name();
-                if fits(kind, &name) {
-                    ControlFlow::Break(Sample { kind, name })
-                } else {
-                    ControlFlow::Continue(())
-                }
-            },
-        )
-    })
+/// For each of `rules`, the first file it matches for which `what` holds, rule and what is said of the file
+/// in the end. Sessions count: what they may write counts like what the container may.
+fn samples(
+    rules: &[&Pattern],
+    automaton: &Automaton,
+    what: impl Fn(&Pattern, Grant) -> bool,
+) -> Result<Vec<Option<Sample>>, CompileError> {
+    let mut found: Vec<Option<Sample>> = vec![None; rules.len()];
+    each(rules, [automaton], |matching, place, open| {
+        let [all] = place.grants;
+        for rule in matching.iter().filter(|rule| what(rules[**rule], all)) {
+            if let Some(name) = place.name() {
+                found[*rule] = Some(Sample { kind: place.kind, name });
+                open.done(*rule);
+            }
+        }
+    })?;
+    Ok(found)
 }
