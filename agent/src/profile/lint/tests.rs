@@ -30,13 +30,13 @@ fn rules_that_add_nothing() {
     assert_eq!(found, ["p.yaml:8:7: files[1] `/etc/passwd` adds nothing: files[0] /etc/** grants all of it"]);
     let found = warnings(&files(&[("/a/[ab]", "read"), ("/a/{b,c}", "read"), ("/a/{a,c}", "read")]));
     assert_eq!(found, ["p.yaml:9:7: files[2] `/a/{a,c}` adds nothing: other rules grant all of it"]);
-    let found = lines(&format!(
+    let found = warnings(&format!(
         "{}  sessions: {{files: [{{path: /etc/x, access: [read]}}]}}\n",
         files(&[("/etc/*", "read")])
     ));
     assert_eq!(found.len(), 1, "{found:?}");
     let pinned = "  exec:\n    - {path: /bin/*, args: [a]}\n    - {path: /bin/a}\n";
-    let found = lines(pinned);
+    let found = warnings(pinned);
     assert!(found.iter().all(|line| line.contains("`args`")), "{found:?}");
 }
 
