@@ -18,7 +18,7 @@ use super::maps::{Maps, PINNED};
 use super::pins::Pins;
 use super::relocate::relocate;
 use super::tables::{BLANK, Number, Placed, Tables};
-use super::{Counters, btf, canary, object};
+use super::{Counters, btf, canary, maps, object};
 
 /// How the programs come into force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -259,7 +259,9 @@ fn load_with(pins: &Pins, log: VerifierLogLevel) -> Result<Ebpf, KernelError> {
     let object = relocate(object, &btf::offsets()?)?;
     let kernel = Btf::from_sys_fs()?;
     make_directory(&pins.maps())?;
-    let paths: Vec<(&str, PathBuf)> = PINNED.iter().map(|name| (*name, pins.map(name))).collect();
+    maps::make_heads(pins)?;
+    let paths: Vec<(&str, PathBuf)> =
+        PINNED.iter().map(|name| (maps::in_object(name), pins.map(name))).collect();
 
     let mut loader = EbpfLoader::new();
     loader.btf(Some(&kernel)).allow_unsupported_maps().verifier_log_level(log);

@@ -24,6 +24,10 @@ const LABELS: &str = "LABELS";
 const SUBJECTS: &str = "SUBJECTS";
 const INODES: &str = "INODES";
 const HEADS: &str = "HEADS";
+/// Flag of a map that can be mapped into memory (`linux/bpf.h`).
+const BPF_F_MMAPABLE: u32 = 1 << 10;
+/// Its name in the object, where it is a section.
+const HEADS_SECTION: &str = ".bss.heads";
 const SMALL: &str = "TABLES_S";
 const MEDIUM: &str = "TABLES_M";
 const LARGE: &str = "TABLES_L";
@@ -32,6 +36,22 @@ const SEEN: &str = "SEEN";
 const REASONS: &str = "REASONS";
 const LOST: &str = "LOST";
 const CANARY: &str = "CANARY";
+
+/// The name in the object of a map that is pinned under `name`.
+pub(super) fn in_object(name: &'static str) -> &'static str {
+    if name == HEADS { HEADS_SECTION } else { name }
+}
+
+/// Makes and pins the map of the heads, unless it is there. As one made by the loader it could not be mapped.
+pub(super) fn make_heads(pins: &Pins) -> Result<(), KernelError> {
+    let path = pins.map(HEADS);
+    if path.exists() {
+        return Ok(());
+    }
+    let heads: Array<MapData, [u64; POLICY_SLOTS as usize]> =
+        Array::create(1, BPF_F_MMAPABLE).map_err(KernelError::map(HEADS))?;
+    heads.pin(&path).map_err(|source| KernelError::Pin { path, source: Box::new(source) })
+}
 
 /// Bytes of a key of the map of reported observations; the agent only ever clears it.
 const SEEN_KEY: usize = 32;

@@ -8,13 +8,22 @@
 /// Entries of one inode. Policies whose slots differ in the lowest bit do not displace each other.
 pub const WAYS: usize = 2;
 
+/// Flag of [`Known::sequence`]. The sign, which one comparison tells.
+pub const WRITING: u64 = 1 << 63;
+
+/// Whether somebody was writing when the sequence number was read.
+#[inline(always)]
+pub const fn is_being_written(sequence: u64) -> bool {
+    sequence.cast_signed() < 0
+}
+
 /// One decision, or the state below a directory, or both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct Known {
     /// 1 while somebody writes.
     pub busy: u64,
-    /// Odd while somebody writes; a reader that finds another value afterwards has read nothing.
+    /// With [`WRITING`] while somebody writes; a reader that finds another value afterwards has read nothing.
     pub sequence: u64,
     /// Address of the directory entry.
     pub dentry: u64,

@@ -49,7 +49,8 @@ pub(crate) fn bprm_check_security(ctx: &LsmContext) -> i32 {
     let Some(slot) = scratch::claim() else {
         return without_object(&label, Operation::Exec, Reason::ScratchBusy);
     };
-    let (head, renames) = policy::head_and_renames(label.policy);
+    // Before the path is looked at: what was found under an older count is not remembered.
+    let (head, renames) = (policy::head(label.policy), policy::renames());
     let found = path::of_file(task, file, head, renames, label.subject, slot);
     let question = Question { operation: Operation::Exec, access: access::EXEC, object: found.object };
     let judged = judge(&label, head, &question, slot);

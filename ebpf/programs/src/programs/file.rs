@@ -9,7 +9,8 @@ use stockade_abi::reason::{Operation, Reason};
 
 use super::judge::{ALLOW, DENY, Question, judge, without_object};
 use super::kernel::{Pointer, current, load, offset, probe_at};
-use super::{count, label, path, policy, quick, scratch};
+use super::label::{self, Tag};
+use super::{count, path, policy, quick, scratch};
 
 const O_ACCMODE: u32 = 0o3;
 const O_RDONLY: u32 = 0o0;
@@ -33,22 +34,29 @@ const PROT_EXEC: u64 = 4;
 /// `file_open(file)`.
 #[inline(always)]
 pub(crate) fn file_open(ctx: &LsmContext) -> i32 {
-    let before: i32 = ctx.arg(1);
-    if before != 0 {
+    // What the programs before this one answered: it is given back wherever nothing is denied, and looked at
+    // only where something may be.
+    let before = || -> i32 { ctx.arg(1) };
+    let task = current();
+    let Some(tag) = label::tag(task) else { return before() };
+    let file: Pointer = ctx.arg(0);
+    if quick::remembered(task, tag, file, || wanted_of(file)) {
+        return before();
+    }
+    open_unremembered(task, file, before(), tag.policy, tag.flags)
+}
+
+/// A program of its own, so that the way of most opens needs no stack.
+#[inline(never)]
+fn open_unremembered(task: *mut task_struct, file: Pointer, before: i32, policy: u32, flags: u32) -> i32 {
+    let tag = Tag { policy, flags };
+    let starts = || load!(file, file_flags as u32) & FMODE_EXEC != 0;
+    let settled = || load!(file, file_mode as u32) & FMODE_CREATED == 0;
+    if before != 0 || quick::unremembered(task, tag, file, || wanted_of(file), settled, starts) {
         return before;
     }
-    let task = current();
-    let Some(tag) = label::tag(task) else { return ALLOW };
-    let file: Pointer = ctx.arg(0);
-    let flags = || -> u32 { load!(file, file_flags as u32) };
-    let mode = || -> u32 { load!(file, file_mode as u32) };
-    let settled = || mode() & FMODE_CREATED == 0;
-    let starts = || flags() & FMODE_EXEC != 0;
-    if quick::file(task, tag, file, || wanted(flags(), mode), settled, starts) {
-        return ALLOW;
-    }
     // The exec hook judges a program and its interpreter; the ELF loader is judged when it is mapped.
-    if starts() || mode() & FMODE_NOACCOUNT != 0 {
+    if starts() || load!(file, file_mode as u32) & FMODE_NOACCOUNT != 0 {
         return ALLOW;
     }
     if tag.flags & CANARY != 0 {
@@ -58,7 +66,7 @@ pub(crate) fn file_open(ctx: &LsmContext) -> i32 {
     if is_below_user_view(file) || is_pipe(file) {
         return ALLOW;
     }
-    judge_file(task, file, wanted(flags(), mode))
+    judge_file(task, file, wanted_of(file))
 }
 
 /// `mmap_file(file, reqprot, prot, flags)`.
@@ -83,7 +91,10 @@ pub(crate) fn mmap_file(ctx: &LsmContext) -> i32 {
     if file.is_null() || is_own_program(task.cast(), file) {
         return ALLOW;
     }
-    if quick::file(task, tag, file, || access::MAP, || true, || false) {
+    let wanted = || access::MAP;
+    if quick::remembered(task, tag, file, wanted)
+        || quick::unremembered(task, tag, file, wanted, || true, || false)
+    {
         return ALLOW;
     }
     judge_file(task, file, access::MAP)
@@ -96,13 +107,20 @@ fn judge_file(task: *mut task_struct, file: Pointer, access: AccessSet) -> i32 {
     let Some(slot) = scratch::claim() else {
         return without_object(&label, Operation::File, Reason::ScratchBusy);
     };
-    let (head, renames) = policy::head_and_renames(label.policy);
+    // Before the path is looked at: what was found under an older count is not remembered.
+    let (head, renames) = (policy::head(label.policy), policy::renames());
     let found = path::of_file(task, file, head, renames, label.subject, slot);
     let question = Question { operation: Operation::File, access, object: found.object };
     let judged = judge(&label, head, &question, slot);
     scratch::release(slot);
     path::learn(file, label.policy, &found, &judged);
     judged.answer
+}
+
+/// The accesses that opening `file` asks for.
+#[inline(always)]
+fn wanted_of(file: Pointer) -> AccessSet {
+    wanted(load!(file, file_flags as u32), || load!(file, file_mode as u32))
 }
 
 /// The accesses that an open asks for. That it makes a name is judged before, by the hook for that,

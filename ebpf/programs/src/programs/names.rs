@@ -189,11 +189,9 @@ fn judge_name(
     let Some(tag) = label::tag(task) else { return ALLOW };
     let name = Name { directory: Place { dentry: directory, mount }, dentry };
     let head = policy::head(tag.policy);
-    if head.mode() != Some(Mode::Learn)
-        && let Some(words) = policy::words()
-    {
+    if head.mode() != Some(Mode::Learn) {
         let top: Pointer = load!(mount, vfsmount_root as Pointer);
-        let sight = Sight { task, key: head.word(), words };
+        let sight = Sight { task, key: head.word() };
         if dentry != top
             && let Some(grants) = quick::in_directory(tag, head, &name.directory, dentry, &sight)
             && access & !side(grants.granted, tag.flags) == 0
@@ -217,7 +215,8 @@ fn the_long_way(
     let Some(slot) = scratch::claim() else {
         return without_object(&label, Operation::File, Reason::ScratchBusy);
     };
-    let (head, renames) = policy::head_and_renames(label.policy);
+    // Before the path is looked at: what was found under an older count is not remembered.
+    let (head, renames) = (policy::head(label.policy), policy::renames());
     let view = View::of(task, head, renames, label.subject);
     let steady = view.mounts != 0 && is_of_task(task, name) && climb::is_steady(&name.place(), false);
     let own: u32 = load!(name.dentry, dentry_name_len as u32);
