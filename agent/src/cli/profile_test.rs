@@ -16,6 +16,7 @@ use super::{FAILURE, Format};
 use crate::compile::{Decision, Object, Policy, compile};
 use crate::events::record::{Record, printable, text};
 use crate::events::render::{Peer, protocol_word};
+use crate::learn::review::object;
 use crate::learn::transfer::Transfer;
 use crate::profile::{Profile, Shelf, parse_any};
 use crate::store::Store;
@@ -121,16 +122,7 @@ fn from_events(path: &Path, outcome: &mut Outcome) -> anyhow::Result<Vec<Done>> 
 
 /// What an event asks; `None` for what `explain` cannot be asked either.
 fn question(record: &Record) -> Option<Question> {
-    let object = &record.object;
-    let text = match (record.kind.as_str(), &object.path, &object.address) {
-        ("connect", Some(path), _) => format!("unix:{path}"),
-        ("connect", None, Some(address)) => {
-            let address = if address.contains(':') { format!("[{address}]") } else { address.clone() };
-            format!("{}:{address}:{}", object.protocol.as_deref()?, object.port?)
-        }
-        ("exec" | "file", Some(path), _) => path.clone(),
-        (_, _, _) => return None,
-    };
+    let text = object(record)?;
     Question::parse(record.access.join(",").as_bytes(), text.as_bytes()).ok()
 }
 

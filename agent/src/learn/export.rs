@@ -1,5 +1,6 @@
 //! A profile from what was learned.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use stockade_abi::reason::{Mode, Verdict};
@@ -8,7 +9,7 @@ use super::Seen;
 use super::generalise::{Refused, Rules, generalise};
 use super::store::BaselineStatus;
 use crate::clock;
-use crate::compile::compile;
+use crate::compile::{Section, compile};
 use crate::profile::{self, FileRule, PeerRule, Profile};
 
 /// A profile, ready to be printed.
@@ -35,7 +36,45 @@ pub fn export(
     let refused = rules.refused.clone();
     let profile = join(name, mode, current, rules);
     let header = header(name, seen.len(), baseline, &refused);
-    Export { yaml: format!("{header}{}", profile.to_yaml()), profile, refused }
+    let yaml = with_evidence(&profile.to_yaml(), &covered(&profile, seen));
+    Export { yaml: format!("{header}{yaml}"), profile, refused }
+}
+
+/// How many of the files that were seen each rule covers, by its position.
+fn covered(profile: &Profile, seen: &[Seen]) -> BTreeMap<usize, usize> {
+    let mut files: BTreeMap<usize, BTreeSet<&[u8]>> = BTreeMap::new();
+    // Without a table there is nothing to say.
+    let Ok(policy) = compile(profile, Mode::Enforce) else { return BTreeMap::new() };
+    for one in seen {
+        let Some((object, _)) = one.question() else { continue };
+        for (rule, _) in policy.matching(&object, false) {
+            if rule.section == Section::Files {
+                files.entry(rule.index).or_default().insert(&one.object);
+            }
+        }
+    }
+    files.into_iter().map(|(rule, files)| (rule, files.len())).collect()
+}
+
+/// The document with a remark at each rule that stands for several files.
+fn with_evidence(yaml: &str, covered: &BTreeMap<usize, usize>) -> String {
+    let mut out = String::with_capacity(yaml.len());
+    let (mut in_files, mut rule) = (false, 0);
+    for line in yaml.lines() {
+        out.push_str(line);
+        if line.starts_with("  ") && !line.starts_with("   ") {
+            in_files = line == "  files:";
+        }
+        if in_files && line.starts_with("    - path: ") {
+            if let Some(count) = covered.get(&rule).filter(|count| **count > 1) {
+                // Writing to a string cannot fail.
+                let _ = write!(out, " # from {count} files");
+            }
+            rule += 1;
+        }
+        out.push('\n');
+    }
+    out
 }
 
 /// What was seen, but for what the rule sets that the profile includes allow already.
@@ -186,6 +225,18 @@ mod tests {
         assert_eq!(parsed.exec[0].path, "/bin/x");
         // The rule of the set stays what it is; what was seen beyond it is the profile's own.
         assert_eq!(parsed.files[..2], [FileRule::new("/etc/shadow", READ), FileRule::new("/own", READ)]);
+    }
+
+    #[test]
+    fn a_rule_says_what_it_was_made_from() {
+        let seen: Vec<Seen> = (1..=12).map(|n| file(format!("/srv/part{n}.dat").as_bytes())).collect();
+        let mut current = Profile::new("web", Mode::Learn);
+        current.sessions.files.push(FileRule::new("/srv/part*.dat", READ));
+        current.files.push(FileRule::new("/one: #", READ));
+        let export = export("web", Mode::Enforce, Some(&current), &seen, None);
+        assert_eq!(export.yaml.matches("# from").count(), 1, "{}", export.yaml);
+        assert!(export.yaml.contains(" # from 12 files\n      access: [read]"), "{}", export.yaml);
+        assert_eq!(profile::parse("export", &export.yaml).unwrap().profile, export.profile);
     }
 
     #[test]

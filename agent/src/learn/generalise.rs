@@ -1,9 +1,9 @@
 //! From what was seen to the rules that allow it again.
 //!
-//! A rule names exactly what was seen, with few exceptions, all of them for data files whose names are
-//! made up while running: series of numbers, temporary files, entries of other processes in procfs, and
-//! the data directories of [`super::layout`]. Programs, libraries, configuration and what looks like
-//! a secret are always named exactly.
+//! A rule names exactly what was seen, with few exceptions: data files whose names are made up while
+//! running (series of numbers, temporary files, entries of other processes in procfs, the data directories of
+//! [`super::layout`]), and the trees of files that are only read of [`super::trees`]. Programs, configuration
+//! and what looks like a secret are always named exactly.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,6 +12,7 @@ use stockade_abi::reason::{Mode, Operation, Reason};
 
 use super::pattern::{Pattern, Piece, is_number, must_stay_literal, numbers};
 use super::random::random_names;
+use super::trees::{Tree, trees};
 use super::{Seen, layout, peers};
 use crate::compile::{Object, Policy, compile, escape};
 use crate::events::record::text;
@@ -109,6 +110,9 @@ fn file_rules(mut files: BTreeMap<&[u8], File>, exec: &BTreeSet<&[u8]>, rules: &
             *merged.entry(format!("{}/{glob}", escape(&dir.path))).or_default() |= access;
         }
     }
+    for tree in trees_of(&files, exec) {
+        *merged.entry(tree.glob).or_default() |= tree.access;
+    }
     let granted = Granted::by(&merged);
     files.retain(|path, file| !granted.covers(path, file.access));
 
@@ -131,6 +135,15 @@ fn file_rules(mut files: BTreeMap<&[u8], File>, exec: &BTreeSet<&[u8]>, rules: &
         }
     }
     rules.files = merged.into_iter().map(|(path, access)| FileRule::new(path, access)).collect();
+}
+
+/// Trees that are only read.
+fn trees_of(files: &BTreeMap<&[u8], File>, exec: &BTreeSet<&[u8]>) -> Vec<Tree> {
+    let only_used = |access: AccessSet| access & !(access::READ | access::MAP) == 0;
+    let made = files.iter().filter(|(_, file)| !only_used(file.access)).map(|(path, _)| *path);
+    let made = made.chain(exec.iter().copied()).collect();
+    let used = files.iter().filter(|(_, file)| file.access != 0).map(|(path, file)| (*path, file.access));
+    trees(&used.collect(), &made)
 }
 
 /// What rules grant, by the word of the matcher itself.

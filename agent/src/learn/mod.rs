@@ -12,8 +12,10 @@ pub mod layout;
 pub mod pattern;
 pub mod peers;
 mod random;
+pub mod review;
 pub mod store;
 pub mod transfer;
+mod trees;
 
 use stockade_abi::access::{self, AccessSet};
 use stockade_abi::reason::Operation;

@@ -133,6 +133,11 @@ pub fn must_stay_literal(path: &[u8]) -> bool {
     if LITERAL_TREES.into_iter().any(below) && !below("/dev/shm") {
         return true;
     }
+    looks_secret(path)
+}
+
+/// Whether the name or a directory of it says that its content is nobody else's business.
+pub fn looks_secret(path: &[u8]) -> bool {
     let lower = path.to_ascii_lowercase();
     let mut components = lower.split(|byte| *byte == b'/');
     let name = components.next_back().unwrap_or(b"");

@@ -23,7 +23,8 @@ pub const DEFAULT_STATE: &str = "/var/lib/stockade";
 const BUSY: Duration = Duration::from_secs(5);
 
 /// Each step takes the schema from its position's version to the next.
-const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("evidence.sql")];
+const MIGRATIONS: [&str; 3] =
+    [include_str!("schema.sql"), include_str!("evidence.sql"), include_str!("reviews.sql")];
 
 /// Failure of the database.
 #[derive(Debug, thiserror::Error)]

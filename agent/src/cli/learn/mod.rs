@@ -2,6 +2,7 @@
 
 mod promote;
 mod report;
+mod review;
 mod status;
 mod transfer;
 
@@ -22,6 +23,8 @@ pub(super) enum Verb {
     Promote(promote::Args),
     /// Write a page with the growth curve
     Report(report::Args),
+    /// Walk through what was denied, and decide about it
+    Review(review::Args),
     /// Print everything that was recorded for a profile, as lines of JSON
     Export(transfer::ExportArgs),
     /// Put recorded baselines to those of this node
@@ -33,6 +36,7 @@ pub(super) fn run(verb: Verb) -> anyhow::Result<ExitCode> {
         Verb::Status(args) => status::run(&args),
         Verb::Promote(args) => promote::run(&args),
         Verb::Report(args) => report::run(&args),
+        Verb::Review(args) => review::run(&args),
         Verb::Export(args) => transfer::export(&args),
         Verb::Import(args) => transfer::import(&args),
     }

@@ -1,0 +1,10 @@
+-- What a person decided about a denial.
+CREATE TABLE reviews (
+    profile TEXT NOT NULL,
+    session INTEGER NOT NULL,
+    access TEXT NOT NULL,     -- words, with commas between
+    object TEXT NOT NULL,
+    decision TEXT NOT NULL,   -- once, rule, deny
+    at INTEGER NOT NULL,
+    PRIMARY KEY (profile, session, access, object)
+) WITHOUT ROWID;
