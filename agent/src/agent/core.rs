@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use stockade_abi::reason::Mode;
 
+use super::breaker::Breakers;
 use super::catalog::Catalog;
 use super::enforcer::Enforcer;
 use super::table::Size;
@@ -79,6 +80,8 @@ pub struct Core<E> {
     pub(super) store_error: Option<String>,
     /// The last swap that the kernel knew of when this agent came.
     pub(super) in_kernel: u64,
+    /// What breakers remember.
+    pub(super) breakers: Breakers,
     /// The subjects that are recorded, by cgroup.
     pub(super) recorded: BTreeMap<u64, Recorded>,
 }
@@ -123,10 +126,12 @@ impl<E: Enforcer> Core<E> {
         }
         let rows: BTreeMap<u32, SlotRow> = store.slots()?.into_iter().map(|row| (row.slot, row)).collect();
         let lost = store.known_losses()?;
+        let demoted = store.demotions()?;
         let in_kernel = kernel.last_generation()?;
         let mut core = Self {
             in_kernel,
             recorded: BTreeMap::new(),
+            breakers: Breakers::new(demoted),
             kernel,
             store,
             rows,

@@ -1,5 +1,6 @@
 //! The node agent: a core that holds all state, and tasks that feed it.
 
+pub mod breaker;
 pub mod catalog;
 pub mod core;
 pub mod enforcer;

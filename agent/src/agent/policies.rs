@@ -66,7 +66,7 @@ impl<E: Enforcer> Core<E> {
             }
             let source = file.path.display().to_string();
             let origin = Origin { text: &file.standalone, source: Some(&source) };
-            let mode = file.profile.mode;
+            let mode = self.effective(name, file.profile.mode, &file.standalone);
             if let Err(error) = self.install(&key, mode, &file.profile, tables.remove(name), origin) {
                 tracing::error!(profile = name, %error, "the profile is not in force");
                 self.failed.insert(name.clone(), error.to_string());
@@ -88,7 +88,7 @@ impl<E: Enforcer> Core<E> {
         self.rows.values().find(|row| row.freed.is_none() && row.key == *key).map(|row| row.slot)
     }
 
-    fn refresh(&mut self, slot: u32, tables: &mut BTreeMap<String, Table>, start: bool) {
+    pub(super) fn refresh(&mut self, slot: u32, tables: &mut BTreeMap<String, Table>, start: bool) {
         let Some(row) = self.rows.get(&slot).cloned() else { return };
         let (state, message) = self.judge(&row);
         let current = self.catalog.good.get(&row.key.profile).filter(|_| state == PolicyState::Ok);
@@ -106,7 +106,11 @@ impl<E: Enforcer> Core<E> {
         live.state = state;
         live.message = message;
         let Some((profile, text, source)) = profile else { return };
-        let mode = row.key.mode().unwrap_or(profile.mode);
+        let mode = match row.key.mode() {
+            Some(mode) => mode,
+            None if row.key.adhoc.is_none() => self.effective(&row.key.profile, profile.mode, &text),
+            None => profile.mode,
+        };
         let table = if row.key.mode.is_none() { tables.remove(&row.key.profile) } else { None };
         let origin = Origin { text: &text, source: source.as_deref() };
         if let Err(error) = self.put(slot, mode, &profile, table, origin, start) {

@@ -13,13 +13,14 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::Receiver;
 use tokio::time::timeout;
 
+use super::breaker::Trip;
 use super::core::{Core, Who};
 use super::enforcer::Enforcer;
 use super::report::RecorderStatus;
 use super::shared::locked;
 use crate::clock;
 use crate::events::log::Log;
-use crate::events::record::text;
+use crate::events::record::{ObjectRef, ProcessRef, Record, SubjectRef, text};
 use crate::events::render::{ProcessFacts, object_name, render};
 use crate::identity::process;
 use crate::learn::evidence::{Evidence, Phase, STARTUP_S, unit};
@@ -107,6 +108,9 @@ impl<E: Enforcer> Recorder<E> {
                 }
                 continue;
             }
+            if event.verdict == Verdict::Denied {
+                locked(&self.core).denied(event.header.policy, event.header.subject, count, clock::now_s());
+            }
             let facts =
                 processes.entry(event.header.pid).or_insert_with(|| process::facts(event.header.pid)).clone();
             let subject = who.subject_ref();
@@ -115,12 +119,29 @@ impl<E: Enforcer> Recorder<E> {
                 lines.push(b'\n');
             }
         }
-        if let Some(error) = self.log.append(&lines) {
+        self.append(&lines);
+    }
+
+    /// Writes down that profiles were demoted.
+    fn record_trips(&mut self) {
+        let mut lines = Vec::new();
+        for trip in locked(&self.core).take_trips() {
+            let record = demotion(trip, clock::rfc3339(clock::now_ns()));
+            if serde_json::to_writer(&mut lines, &record).is_ok() {
+                lines.push(b'\n');
+            }
+        }
+        self.append(&lines);
+    }
+
+    fn append(&mut self, lines: &[u8]) {
+        if lines.is_empty() {
+            return;
+        }
+        if let Some(error) = self.log.append(lines) {
             tracing::error!(error, "cannot write the event log; events are lost until it can be written");
         }
-        if !lines.is_empty() {
-            self.publish_log();
-        }
+        self.publish_log();
     }
 
     /// The batch with equal decisions put together, in the order of the first of each.
@@ -215,6 +236,7 @@ impl<E: Enforcer> Recorder<E> {
     /// Writes what waits to the database. What cannot be written waits on.
     pub fn flush(&mut self) {
         self.flushed = Instant::now();
+        self.record_trips();
         if self.pending.is_empty() && self.spoiled.is_empty() {
             return;
         }
@@ -245,6 +267,26 @@ impl<E: Enforcer> Recorder<E> {
             write_errors,
             error: error.map(str::to_owned),
         };
+    }
+}
+
+/// The record of a demotion: of no operation of anybody, but something that the log must tell.
+fn demotion(trip: Trip, time: String) -> Record {
+    Record {
+        time,
+        kind: "breaker".to_owned(),
+        verdict: Verdict::Allowed.word().to_owned(),
+        reason: trip.reason,
+        mode: Some(Mode::Audit.word().to_owned()),
+        profile: Some(trip.profile),
+        generation: trip.generation,
+        subject: SubjectRef::default(),
+        session: false,
+        process: ProcessRef { pid: 0, ppid: 0, exe: None, args: None, uid: 0 },
+        object: ObjectRef::default(),
+        access: Vec::new(),
+        rule: None,
+        count: 1,
     }
 }
 

@@ -73,6 +73,23 @@ fn denials_go_to_the_log_and_equal_ones_together() {
 }
 
 #[test]
+fn a_demotion_is_written_down() {
+    let dir = TempDir::new("recorder");
+    let mut recorder = recorder(&dir);
+    let text = yaml("web", "enforce", "/a")
+        .replace("name: web }", "name: web, annotations: { stockade.dev/breaker: 3 in 60s } }");
+    let sources = vec![Source { path: PathBuf::from("/p/web.yaml"), text: Ok(text.into_bytes()) }];
+    let (catalog, tables) = judge(sources, &Catalog::default());
+    locked(&recorder.core).apply(catalog, tables, false).unwrap();
+    let slot = header().policy;
+    assert!(locked(&recorder.core).who(0, slot, 0).profile.is_some());
+    recorder.take(&vec![bytes(|_| {}, b"/etc/shadow"); 3]);
+    recorder.flush();
+    let lines = lines(&dir);
+    assert_eq!((lines[1].kind.as_str(), lines[1].reason.as_str()), ("breaker", "3 denials in 60 s"));
+}
+
+#[test]
 fn observations_go_to_the_database() {
     let dir = TempDir::new("recorder");
     let mut recorder = recorder(&dir);

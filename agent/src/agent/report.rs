@@ -151,6 +151,7 @@ impl<E: Enforcer> Core<E> {
         }
         problems.extend(self.unreadable.iter().map(|error| format!("{}: {error}", around.profiles)));
         problems.extend(self.catalog.bad.iter().map(|bad| bad.message.clone()));
+        problems.extend(self.breaker_problems());
         problems.extend(self.failed.iter().map(|(name, error)| format!("profile `{name}`: {error}")));
         for policy in &status.policies {
             let message = policy.message.as_deref().unwrap_or("");

@@ -215,6 +215,7 @@ impl<E: Enforcer> Core<E> {
             if let Some(row) = self.subjects.remove(cgroup) {
                 tracing::info!(subject = row.names.lasting(), id = row.names.id, "closed");
                 self.run_ended(&row, now);
+                self.gone_young(&row, now);
                 self.remember_gone(row);
             }
             let dropped = self.store.drop_subject(*cgroup);

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub struct Record {
     /// When, in UTC with nanoseconds (RFC 3339).
     pub time: String,
-    /// The operation: `exec`, `file`, `connect`, `fork`.
+    /// The operation: `exec`, `file`, `connect`, `fork`; or `breaker`, when a profile was demoted.
     pub kind: String,
     /// `allowed`, `denied`, `would-deny`.
     pub verdict: String,
@@ -105,6 +105,10 @@ impl Record {
     /// The human form: one line without its end.
     pub fn compact(&self) -> String {
         let clock = self.time.get(11..19).unwrap_or(&self.time);
+        if self.kind == "breaker" {
+            let profile = self.profile.as_deref().unwrap_or("?");
+            return printable(&format!("{clock} demoted {profile} to audit: {}", self.reason));
+        }
         let mut line = format!("{clock} {} ", self.verdict);
         // Files say what was asked for; the other kinds have only one access.
         if self.kind == "file" {
@@ -212,6 +216,13 @@ pub(crate) mod tests {
             record.compact(),
             "14:02:11 denied connect [2001:db8::1]:443/tcp by web (no-rule) in nginx-1 session pid 123 /usr/bin/sh x7"
         );
+    }
+
+    #[test]
+    fn a_demotion_is_a_sentence() {
+        let reason = "50 denials in 60 s".to_owned();
+        let record = Record { kind: "breaker".to_owned(), reason, ..sample() };
+        assert_eq!(record.compact(), "14:02:11 demoted web to audit: 50 denials in 60 s");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Write-ahead log without a sync for each transaction: a killed agent loses nothing, a power cut
 //! at most the last moments, and then the kernel's state is gone as well.
 
+pub mod breakers;
 pub mod slots;
 pub mod subjects;
 

@@ -8,3 +8,11 @@ CREATE TABLE reviews (
     at INTEGER NOT NULL,
     PRIMARY KEY (profile, session, access, object)
 ) WITHOUT ROWID;
+
+-- Profiles that were demoted to audit; as long as their text is this one, they stay so.
+CREATE TABLE breakers (
+    profile TEXT PRIMARY KEY,
+    text TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    at INTEGER NOT NULL
+) WITHOUT ROWID;
