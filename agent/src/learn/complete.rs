@@ -20,6 +20,8 @@ use crate::store::{Store, StoreError};
 
 /// Starts that must have been seen.
 pub const STARTS: usize = 3;
+/// At least one part of so many of what was looked at must have come after the last new thing.
+const QUIET: i64 = 3;
 /// The largest bound under which a baseline is ready.
 pub const LIMIT: f64 = 0.05;
 
@@ -252,8 +254,9 @@ fn waits(baseline: &Baseline, windows: &Spread, firsts: &[i64], limit: f64) -> V
     if let Some(latest) = firsts.iter().copied().max() {
         let all = curve::exposure_after(&baseline.windows, i64::MIN);
         let since = curve::exposure_after(&baseline.windows, latest);
-        if since.saturating_mul(2) < all {
-            let left = all.saturating_sub(since.saturating_mul(2)) / 1000 + 1;
+        if since.saturating_mul(QUIET) < all {
+            // What comes adds to both.
+            let left = all.saturating_sub(since.saturating_mul(QUIET)) / (QUIET - 1) / 1000 + 1;
             waits.push((
                 format!(
                     "something new came {} s of work ago, of {} s in all: {left} s more without",
