@@ -56,7 +56,9 @@ fn bind() -> anyhow::Result<()> {
     let state: State =
         serde_json::from_slice(&bytes).context("standard input is not the state of an OCI container")?;
     let bundle = if state.bundle.as_os_str().is_empty() { Path::new(".") } else { &state.bundle };
-    let (dir, config) = oci::find_config(bundle).unwrap_or_else(|| (bundle.to_owned(), Config::default()));
+    let (dir, config) = oci::find_config(bundle)
+        .context("cannot read the container's config.json")?
+        .unwrap_or_else(|| (bundle.to_owned(), Config::default()));
     let annotations = merged(&state, &config);
     let Some(profile) = annotations.get(PROFILE_ANNOTATION) else { return Ok(()) };
     if profile.is_empty() {

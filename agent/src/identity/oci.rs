@@ -60,13 +60,21 @@ pub fn read_bounded(from: impl io::Read) -> io::Result<Vec<u8>> {
 }
 
 /// The first `config.json` found where runtimes keep it, and the directory it is in.
-pub fn find_config(bundle: &Path) -> Option<(PathBuf, Config)> {
+///
+/// One that is there and says nothing understandable is a failure: what it would have said decides how the
+/// container is told from the runtime.
+pub fn find_config(bundle: &Path) -> io::Result<Option<(PathBuf, Config)>> {
     // In this order: the bundle itself, and the two places that engines use beside it.
-    ["", "..", "../userdata"].into_iter().find_map(|relative| {
+    for relative in ["", "..", "../userdata"] {
         let dir = bundle.join(relative);
-        let bytes = read_bounded(File::open(dir.join("config.json")).ok()?).ok()?;
-        Some((dir, serde_json::from_slice(&bytes).ok()?))
-    })
+        let file = match File::open(dir.join("config.json")) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        return Ok(Some((dir, serde_json::from_slice(&read_bounded(file)?)?)));
+    }
+    Ok(None)
 }
 
 /// Whether the container's root directory is the host's, under whatever name: a bind mount of `/` is the
@@ -136,15 +144,20 @@ mod tests {
         let dir = TempDir::new("bundle");
         let bundle = dir.path().join("a/b");
         fs::create_dir_all(&bundle).unwrap();
-        assert!(find_config(&bundle).is_none());
+        assert!(find_config(&bundle).unwrap().is_none());
         fs::write(dir.path().join("a/config.json"), r#"{"root":{"path":"/"},"annotations":{"k":"v"}}"#)
             .unwrap();
-        let (at, config) = find_config(&bundle).unwrap();
+        let (at, config) = find_config(&bundle).unwrap().unwrap();
         assert!(shares_host_root(&at, &config).unwrap());
         assert_eq!(config.annotations["k"], "v");
         fs::write(bundle.join("config.json"), r#"{"root":{"path":"."}}"#).unwrap();
-        let (at, config) = find_config(&bundle).unwrap();
+        let (at, config) = find_config(&bundle).unwrap().unwrap();
         assert!(!shares_host_root(&at, &config).unwrap());
+        // Without it, a container that shares the host's root would be taken for the runtime.
+        for bad in ["", "{", r#"{"root":{"path":7}}"#] {
+            fs::write(bundle.join("config.json"), bad).unwrap();
+            assert!(find_config(&bundle).is_err(), "{bad}");
+        }
     }
 
     #[test]
