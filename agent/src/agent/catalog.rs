@@ -211,7 +211,7 @@ fn fresh(path: &Path, shown: &str, bytes: &[u8], shelf: &Shelf) -> Result<(Good,
 
 /// Lines for the log. Whoever wants to see everything asks `stockade profile lint`.
 fn warnings(findings: &[profile::Finding]) -> Vec<String> {
-    let warnings = || findings.iter().filter(|finding| !finding.problem().note);
+    let warnings = || findings.iter().filter(|finding| finding.problem().weight == profile::Weight::Warning);
     let more = warnings().skip(LOGGED).count();
     let more = (more > 0).then(|| format!("and {more} more warnings: see `stockade profile lint`"));
     warnings().take(LOGGED).map(profile::Finding::line).chain(more).collect()

@@ -1,7 +1,7 @@
 //! `stockade profile explain`: would this be allowed, and by which rule?
 
 use std::ffi::OsString;
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, Read as _, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -12,7 +12,7 @@ use stockade_abi::access;
 use stockade_abi::reason::{Mode, Reason, Verdict};
 
 use crate::compile::{Decision, Object, Policy, compile};
-use crate::profile::{Profile, Shelf, read_any};
+use crate::profile::{Profile, Shelf, read_any, read_file};
 
 mod near;
 mod nearest;
@@ -60,7 +60,7 @@ enum Output {
 /// Runs the verb.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let name = args.file.display().to_string();
-    let bytes = std::fs::read(&args.file).with_context(|| format!("cannot read {name}"))?;
+    let bytes = read_file(&args.file).with_context(|| format!("cannot read {name}"))?;
     let profile = match read_any(&name, &bytes, &Shelf::beside(&args.file)) {
         Ok(profile) => profile,
         Err(error) => {
@@ -71,9 +71,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let policy = compile(&profile, Mode::Enforce).with_context(|| name.clone())?;
     let mut out = io::BufWriter::with_capacity(1 << 16, io::stdout().lock());
     let code = match (&args.object, args.access.as_str()) {
-        (None, "-") => {
-            stream(&profile, &policy, args.session, args.output, &mut io::stdin().lock(), &mut out)?
-        }
+        (None, "-") => stream(&profile, &policy, &args, &mut io::stdin().lock(), &mut out)?,
         (Some(object), access) => match Question::parse(access.as_bytes(), object.as_bytes()) {
             Ok(question) => one(&profile, &policy, &question, &args, &mut out)?,
             Err(message) => {
@@ -92,8 +90,12 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(code)
 }
 
-fn ask(policy: &Policy, question: &Question, session: bool) -> Decision {
-    policy.decide(&question.object(), question.access, session)
+fn ask(policy: &Policy, question: &Question, args: &Args) -> Decision {
+    let alone = policy.decide(&question.object(), question.access, args.session);
+    match &args.parent {
+        Some(parent) => started_by(policy, question, parent.as_bytes(), args.session, alone),
+        None => alone,
+    }
 }
 
 /// The decision when the program `parent` starts the object; `alone` is the one for whoever starts it.
@@ -118,11 +120,7 @@ fn one(
     args: &Args,
     out: &mut impl Write,
 ) -> io::Result<ExitCode> {
-    let alone = ask(policy, question, args.session);
-    let decision = match &args.parent {
-        Some(parent) => started_by(policy, question, parent.as_bytes(), args.session, alone),
-        None => alone,
-    };
+    let decision = ask(policy, question, args);
     let words: Vec<&str> = access::words(question.access).collect();
     match args.output {
         Output::Json => answer_json(profile, &decision, out)?,
@@ -164,29 +162,28 @@ fn because(decision: &Decision, missing: &[&str]) -> String {
     }
 }
 
+/// Bytes of a question's line at most: more than the longest path and every access.
+const LINE_MAX: usize = 1 << 14;
+
 fn stream(
     profile: &Profile,
     policy: &Policy,
-    session: bool,
-    output: Output,
+    args: &Args,
     input: &mut impl BufRead,
     out: &mut impl Write,
 ) -> io::Result<ExitCode> {
     let mut line = Vec::new();
     let mut good = true;
-    loop {
-        line.clear();
-        if input.read_until(b'\n', &mut line)? == 0 {
-            return Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(2) });
-        }
-        let text = line.strip_suffix(b"\n").unwrap_or(&line);
-        let space = text.iter().position(|byte| *byte == b' ').unwrap_or(text.len());
-        let (access, object) = text.split_at(space);
-        let object = object.strip_prefix(b" ").unwrap_or(object);
-        match (Question::parse(access, object), output) {
-            (Ok(question), Output::Json) => answer_json(profile, &ask(policy, &question, session), out)?,
+    while let Some(whole) = next_line(input, &mut line)? {
+        let question = if whole {
+            Question::of_line(&line)
+        } else {
+            Err(format!("the line has more than {LINE_MAX} bytes"))
+        };
+        match (question, args.output) {
+            (Ok(question), Output::Json) => answer_json(profile, &ask(policy, &question, args), out)?,
             (Ok(question), Output::Text) => {
-                let decision = ask(policy, &question, session);
+                let decision = ask(policy, &question, args);
                 write!(out, "{} {}", decision.verdict.word(), decision.reason.word())?;
                 match &decision.rule {
                     Some(rule) => writeln!(out, " {}", profile.shown(rule))?,
@@ -203,6 +200,23 @@ fn stream(
             }
         }
     }
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(2) })
+}
+
+/// Reads a line without its end; whether it was read whole. Of one that is too long, the rest is passed over.
+fn next_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Option<bool>> {
+    line.clear();
+    let most = u64::try_from(LINE_MAX).unwrap_or(u64::MAX).saturating_add(1);
+    if (&mut *input).take(most).read_until(b'\n', line)? == 0 {
+        return Ok(None);
+    }
+    if line.pop_if(|byte| *byte == b'\n').is_some() || line.len() <= LINE_MAX {
+        // Lines may end as on Windows.
+        line.pop_if(|byte| *byte == b'\r');
+        return Ok(Some(true));
+    }
+    input.skip_until(b'\n')?;
+    Ok(Some(false))
 }
 
 fn answer_json(profile: &Profile, decision: &Decision, out: &mut impl Write) -> io::Result<()> {
@@ -226,11 +240,19 @@ mod tests {
         profile
     }
 
-    fn answers(input: &str, session: bool, output: Output) -> Vec<String> {
+    fn answers(input: impl AsRef<[u8]>, session: bool, output: Output) -> Vec<String> {
         let mut out = Vec::new();
         let profile = profile();
         let policy = compile(&profile, Mode::Enforce).unwrap();
-        stream(&profile, &policy, session, output, &mut input.as_bytes(), &mut out).unwrap();
+        let args = Args {
+            file: PathBuf::new(),
+            access: "-".to_owned(),
+            object: None,
+            session,
+            parent: None,
+            output,
+        };
+        stream(&profile, &policy, &args, &mut input.as_ref(), &mut out).unwrap();
         String::from_utf8(out).unwrap().lines().map(str::to_owned).collect()
     }
 
@@ -264,8 +286,36 @@ mod tests {
     }
 
     #[test]
+    fn odd_lines() {
+        let input = [
+            b"read /etc/\xff\xfe\r\nread /etc/x\r\n\r\n\n read /etc/x\nread\t/etc/x\nread /etc/\0\nread /etc/".as_slice(),
+            &b"x".repeat(1 << 20),
+            b"\nread /etc/last",
+        ]
+        .concat();
+        let found = answers(input, false, Output::Text);
+        let good = "allowed rule files[0] /etc/**";
+        let parts = [
+            good,
+            good,
+            "error the line is empty",
+            "error the line is empty",
+            "error the line begins with a space",
+            "error `read\\t/etc/x` has no object",
+            "error `/etc/\\x00` has a zero byte",
+            "error the line has more than",
+            good,
+        ];
+        assert_eq!(found.len(), parts.len(), "{found:#?}");
+        for (line, part) in found.iter().zip(parts) {
+            assert!(line.starts_with(part), "{line}: {part}");
+        }
+        assert_eq!(answers("", false, Output::Json), [""; 0]);
+    }
+
+    #[test]
     fn too_long() {
-        let found = answers(&format!("read /etc/{}\n", "x".repeat(4095)), false, Output::Text);
+        let found = answers(format!("read /etc/{}\n", "x".repeat(4095)), false, Output::Text);
         assert_eq!(found, ["denied path-too-long"]);
     }
 }

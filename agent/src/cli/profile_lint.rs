@@ -1,15 +1,13 @@
 //! `stockade profile lint`: what is wrong or questionable in profiles.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::json;
 
-use crate::compile::compile_table;
-use crate::profile::{Finding, Parsed, Problem, ProfileError, Shelf, parse_any};
+use crate::profile::{Finding, Parsed, Problem, ProfileError, Shelf, Weight, parse_any, read_file};
 
 /// Findings of one kind that are shown to people; the rest is counted.
 const LISTED: usize = 20;
@@ -63,7 +61,8 @@ fn lint(file: &Path, output: Output, out: &mut impl Write) -> io::Result<Outcome
     let piped = file == Path::new("-");
     let name = if piped { "standard input".to_owned() } else { file.display().to_string() };
     let mut bytes = Vec::new();
-    let read = if piped { io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes) } else { fs::read(file) };
+    let read =
+        if piped { io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes) } else { read_file(file) };
     let bytes = match read {
         Ok(bytes) => bytes,
         Err(error) => {
@@ -89,36 +88,33 @@ fn good(name: &str, parsed: &Parsed, output: Output, out: &mut impl Write) -> io
         Output::Text => findings(name, &parsed.findings, out)?,
         Output::Json => {
             for problem in parsed.findings.iter().map(Finding::problem) {
-                json_problem(out, name, if problem.note { "note" } else { "warning" }, problem)?;
+                json_problem(out, name, problem.weight, problem)?;
             }
         }
     }
+    let count = |weight: Weight| parsed.findings.iter().filter(|one| one.problem().weight == weight).count();
     // A profile whose table would not fit reads well and could still never be used.
-    let compiled = compile_table(&parsed.profile);
-    match (&compiled, output) {
-        (Err(error), Output::Text) => writeln!(out, "{name}: {error}")?,
-        (Err(error), Output::Json) => object(out, name, "error", &error.to_string(), None, None)?,
-        (Ok(_), Output::Text) => {
-            let notes = parsed.findings.iter().filter(|finding| finding.problem().note).count();
-            let warnings = parsed.findings.len().saturating_sub(notes);
-            let count = |count: usize, what: &str| match count {
-                0 => None,
-                1 => Some(format!("1 {what}")),
-                more => Some(format!("{more} {what}s")),
-            };
-            let counts: Vec<String> =
-                [count(warnings, "warning"), count(notes, "note")].into_iter().flatten().collect();
-            match counts.as_slice() {
-                [] => writeln!(out, "{name}: good")?,
-                some => writeln!(out, "{name}: good, with {}", some.join(" and "))?,
-            }
-        }
-        (Ok(_), Output::Json) => {}
+    if count(Weight::Error) > 0 {
+        return Ok(Outcome::Bad);
     }
-    Ok(if compiled.is_ok() { Outcome::Good } else { Outcome::Bad })
+    if output == Output::Text {
+        let counts: Vec<String> = [Weight::Warning, Weight::Note]
+            .into_iter()
+            .filter_map(|weight| match count(weight) {
+                0 => None,
+                1 => Some(format!("1 {}", weight.word())),
+                more => Some(format!("{more} {}s", weight.word())),
+            })
+            .collect();
+        match counts.as_slice() {
+            [] => writeln!(out, "{name}: good")?,
+            some => writeln!(out, "{name}: good, with {}", some.join(" and "))?,
+        }
+    }
+    Ok(Outcome::Good)
 }
 
-/// What to say about a good profile; of much alike, the beginning.
+/// What to say about a profile that reads well; of much alike, the beginning.
 fn findings(name: &str, findings: &[Finding], out: &mut impl Write) -> io::Result<()> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for finding in findings {
@@ -142,13 +138,15 @@ fn findings(name: &str, findings: &[Finding], out: &mut impl Write) -> io::Resul
 fn bad(error: &ProfileError, output: Output, out: &mut impl Write) -> io::Result<()> {
     match output {
         Output::Text => write!(out, "{error}"),
-        Output::Json => error.problems().try_for_each(|(file, one)| json_problem(out, file, "error", one)),
+        Output::Json => {
+            error.problems().try_for_each(|(file, one)| json_problem(out, file, Weight::Error, one))
+        }
     }
 }
 
-fn json_problem(out: &mut impl Write, file: &str, severity: &str, problem: &Problem) -> io::Result<()> {
+fn json_problem(out: &mut impl Write, file: &str, weight: Weight, problem: &Problem) -> io::Result<()> {
     let place = problem.place.map(|place| (place.line, place.column));
-    object(out, file, severity, &problem.message, problem.help.as_deref(), place)
+    object(out, file, weight.word(), &problem.message, problem.help.as_deref(), place)
 }
 
 fn object(
@@ -168,6 +166,8 @@ fn object(
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn lint_text(text: &str, output: Output) -> (Outcome, String) {

@@ -33,6 +33,8 @@ pub struct Args {
 enum Output {
     /// A profile, ready to be used
     Yaml,
+    /// The same as JSON, which every reader of profiles takes, too
+    Json,
 }
 
 /// Runs the verb.
@@ -46,14 +48,15 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if let Some(name) = &args.name {
         merged.name.clone_from(name);
     }
-    let yaml = match args.output {
+    let text = match args.output {
         Output::Yaml => merged.to_yaml(),
+        Output::Json => format!("{}\n", merged.to_json()),
     };
     // What is printed here is put in force elsewhere; a bad --name shows here.
-    if let Err(error) = profile::parse("the merged profile", &yaml) {
+    if let Err(error) = profile::parse("the merged profile", &text) {
         complain(&error.to_string());
         return Ok(ExitCode::from(FAILURE));
     }
-    print(&yaml)?;
+    print(&text)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -63,7 +63,7 @@ pub(crate) fn each<const N: usize>(
         let several = Several::read(group.iter().map(|index| rules[*index].item()))?;
         let Some(dfa) = several.automaton() else {
             if let [only] = group {
-                return Err(CompileError::TooComplex { worst: vec![rules[*only].at.clone()] });
+                return Err(CompileError::TooComplex { worst: vec![rules[*only].at.clone().into()] });
             }
             let (first, second) = group.split_at(group.len() / 2);
             waiting.extend([second, first]);

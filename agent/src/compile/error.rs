@@ -1,6 +1,6 @@
 //! Why a profile has no table, with the rules to change.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use stockade_abi::table::LARGE;
 
@@ -8,6 +8,37 @@ use super::check::TableError;
 use super::glob::GlobError;
 use super::rule::{Rule, RuleRef};
 use super::source::GROUPS_MAX;
+use crate::profile::Profile;
+
+/// A rule, and its name for whoever has to find it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Which one.
+    pub at: RuleRef,
+    /// Its name.
+    shown: String,
+}
+
+impl From<RuleRef> for Named {
+    fn from(at: RuleRef) -> Self {
+        Self { shown: at.to_string(), at }
+    }
+}
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+impl Named {
+    fn find(&mut self, profile: &Profile) {
+        let lists = profile.origin(self.at.section.word(), self.at.index);
+        if lists.is_some() {
+            self.shown = profile.shown(&self.at);
+        }
+    }
+}
 
 /// Rules named as the dearest.
 const NAMED: usize = 3;
@@ -19,7 +50,7 @@ pub enum CompileError {
     #[error("{rule}: {error}")]
     Glob {
         /// The rule.
-        rule: Box<RuleRef>,
+        rule: Box<Named>,
         /// What is wrong with it.
         error: GlobError,
     },
@@ -32,13 +63,13 @@ pub enum CompileError {
         /// Words needed.
         words: usize,
         /// The rules that cost most, dearest first.
-        worst: Vec<RuleRef>,
+        worst: Vec<Named>,
     },
     /// The rules' patterns together are longer than can be worked on.
     #[error("the profile is too large: its rules' patterns are too long together{}", advice(worst))]
     TooLong {
         /// The rules that cost most, dearest first.
-        worst: Vec<RuleRef>,
+        worst: Vec<Named>,
     },
     /// More lists of parents than a grant has bits for.
     #[error(
@@ -47,7 +78,7 @@ pub enum CompileError {
     )]
     TooManyParents {
         /// The first rule whose list is one too many.
-        rule: Box<RuleRef>,
+        rule: Box<Named>,
     },
     /// What was made is no table.
     #[error("the profile's table does not pass its check, which is a fault of this program: {0}")]
@@ -56,11 +87,34 @@ pub enum CompileError {
     #[error("the profile is too complex: its globs overlap in too many ways{}", advice(worst))]
     TooComplex {
         /// The rules that cost most, dearest first.
-        worst: Vec<RuleRef>,
+        worst: Vec<Named>,
     },
 }
 
-fn advice(worst: &[RuleRef]) -> String {
+impl CompileError {
+    /// The rules to change, the first of them most.
+    pub fn rules(&self) -> &[Named] {
+        match self {
+            Self::Glob { rule, .. } | Self::TooManyParents { rule } => std::slice::from_ref(&**rule),
+            Self::TooLarge { worst, .. } | Self::TooLong { worst } | Self::TooComplex { worst } => worst,
+            Self::Check(_) => &[],
+        }
+    }
+
+    /// The same with rules named by where they stand: in `profile`, or in a rule set that it includes.
+    pub(super) fn of(mut self, profile: &Profile) -> Self {
+        match &mut self {
+            Self::Glob { rule, .. } | Self::TooManyParents { rule } => rule.find(profile),
+            Self::TooLarge { worst, .. } | Self::TooLong { worst } | Self::TooComplex { worst } => {
+                worst.iter_mut().for_each(|rule| rule.find(profile));
+            }
+            Self::Check(_) => {}
+        }
+        self
+    }
+}
+
+fn advice(worst: &[Named]) -> String {
     let mut text = String::from("\nthe rules that cost most:");
     for rule in worst {
         // Writing to a string cannot fail.
@@ -73,9 +127,9 @@ fn advice(worst: &[RuleRef]) -> String {
 }
 
 /// The rules that cost most, dearest first.
-pub(super) fn dearest(cost: &[usize], rules: &[Rule]) -> Vec<RuleRef> {
+pub(super) fn dearest(cost: &[usize], rules: &[Rule]) -> Vec<Named> {
     let mut order: Vec<(&usize, &Rule)> = cost.iter().zip(rules).filter(|(cost, _)| **cost > 0).collect();
     // Those of the same cost stay in their order.
     order.sort_by_key(|(cost, _)| std::cmp::Reverse(**cost));
-    order.into_iter().take(NAMED).map(|(_, rule)| rule.at.clone()).collect()
+    order.into_iter().take(NAMED).map(|(_, rule)| Named::from(rule.at.clone())).collect()
 }

@@ -36,7 +36,7 @@ use stockade_abi::table::Grant;
 pub(crate) use attribution::Attribution;
 pub use check::{TableError, check};
 pub(crate) use dfa::Dfa;
-pub use error::CompileError;
+pub use error::{CompileError, Named};
 pub use glob::{GlobError, escape};
 pub(crate) use nfa::Label;
 pub use policy::{Decision, Object, Policy, StartKind};
@@ -55,8 +55,8 @@ use source::Source;
 
 /// Compiles a profile, to be judged under `mode`, and keeps what it takes to name rules.
 pub fn compile(profile: &Profile, mode: Mode) -> Result<Policy, CompileError> {
-    let source = Source::read(profile)?;
-    let table = table(&source)?;
+    let source = Source::read(profile).map_err(|error| error.of(profile))?;
+    let table = table(&source).map_err(|error| error.of(profile))?;
     let attribution = Attribution::new(&source.patterns, source.rules.len());
     Ok(Policy::new(table, mode, source.rules, attribution))
 }
@@ -64,7 +64,7 @@ pub fn compile(profile: &Profile, mode: Mode) -> Result<Policy, CompileError> {
 /// Compiles a profile to its table alone: the words that [`compile`] comes to. The same profile always
 /// gives the same words.
 pub fn compile_table(profile: &Profile) -> Result<PolicyTable, CompileError> {
-    table(&Source::read(profile)?)
+    Source::read(profile).and_then(|source| table(&source)).map_err(|error| error.of(profile))
 }
 
 fn table(source: &Source) -> Result<PolicyTable, CompileError> {

@@ -4,7 +4,7 @@ use stockade_abi::access::{self, AccessSet};
 use stockade_abi::object::{OWN_TID, View};
 
 use super::effect::{Effect, Sides};
-use super::error::CompileError;
+use super::error::{CompileError, Named};
 use super::glob::{self, Flat, GlobError, Kind, Token};
 use super::pattern::{Patterns, Root};
 use super::peer;
@@ -114,7 +114,7 @@ impl Source {
         let id = RuleId::try_from(self.rules.len()).unwrap_or(RuleId::MAX);
         match flats {
             Ok(flats) => flats.iter().for_each(|flat| self.patterns.add(root, flat, id)),
-            Err(error) => return Err(CompileError::Glob { rule: Box::new(at), error }),
+            Err(error) => return Err(CompileError::Glob { rule: Box::new(at.into()), error }),
         }
         self.rules.push(Rule { at, effect, parents: Vec::new() });
         if self.patterns.too_many() {
@@ -133,7 +133,7 @@ impl Source {
         }
         let fresh = self.groups.len();
         if fresh >= GROUPS_MAX {
-            return Err(CompileError::TooManyParents { rule: Box::new(rule.clone()) });
+            return Err(CompileError::TooManyParents { rule: Box::new(rule.clone().into()) });
         }
         for parent in &list {
             let at = RuleRef { text: format!("{}, parents {parent}", rule.text), ..rule.clone() };
@@ -144,7 +144,7 @@ impl Source {
     }
 
     /// The rules with the longest patterns.
-    fn longest(&self) -> Vec<RuleRef> {
+    fn longest(&self) -> Vec<Named> {
         let mut cost = vec![0usize; self.rules.len()];
         for (rule, len) in self.patterns.lengths() {
             cost[rule as usize] = cost[rule as usize].saturating_add(len);

@@ -288,7 +288,7 @@ fn including(name: &str) -> (Profile, Policy) {
         "apiVersion: stockade.dev/v1alpha1\nkind: Profile\nmetadata: {{ name: a }}\nspec:\n  mode: enforce\n  include: [{name}]\n"
     );
     let parsed = parse("a.yaml", &text).unwrap_or_else(|error| panic!("{error}"));
-    let warnings = parsed.findings.iter().filter(|finding| !finding.problem().note);
+    let warnings = parsed.findings.iter().filter(|finding| finding.problem().weight != super::Weight::Note);
     let lines: Vec<String> = warnings.map(Finding::line).collect();
     assert!(lines.is_empty(), "{name}: {lines:#?}");
     let policy = compile(&parsed.profile, Mode::Enforce).unwrap();
@@ -353,7 +353,8 @@ fn each_set_is_clean_says_what_it_is_for_and_is_in_the_directory() {
             parse_any(name, text.as_bytes(), &Shelf::default()).unwrap_or_else(|error| panic!("{error}"));
         // Rule sets may be ahead of what is in force.
         let ahead = |line: &String| line.contains("is not enforced by this version");
-        let warnings = parsed.findings.iter().filter(|finding| !finding.problem().note);
+        let warnings =
+            parsed.findings.iter().filter(|finding| finding.problem().weight != super::Weight::Note);
         let lines: Vec<String> = warnings.map(Finding::line).filter(|line| !ahead(line)).collect();
         assert!(lines.is_empty(), "{lines:#?}");
         assert_eq!((parsed.kind, parsed.profile.name.as_str()), (Kind::RuleSet, name));

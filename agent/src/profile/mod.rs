@@ -34,7 +34,7 @@ pub use json_schema::json_schema;
 pub use list::List;
 pub use origin::Included;
 pub use parse::{Parsed, parse, parse_any, parse_target, parse_with, read_any, read_profile};
-pub use problem::{Finding, Place, Problem, ProfileError};
+pub use problem::{Finding, Place, Problem, ProfileError, Weight};
 pub use rule::{
     Deny, ExecRule, FILE_ACCESS, FileRule, ListenRule, PeerRule, PeerTarget, PortRange, Protocol, Sessions,
 };
@@ -138,6 +138,11 @@ impl Profile {
     /// written out.
     pub fn to_yaml(&self) -> String {
         emit::document(&self.own(), Kind::Profile)
+    }
+
+    /// The same document as JSON.
+    pub fn to_json(&self) -> serde_json::Value {
+        yaml::json(&self.to_yaml())
     }
 
     /// Text that means the same without any other file: `text`, which this profile was read from, or when

@@ -71,7 +71,7 @@ impl Profile {
     }
 
     /// Adds the rules of a rule set behind those that are there.
-    pub(super) fn absorb(&mut self, set: Self) {
+    pub(crate) fn absorb(&mut self, set: Self) {
         let start = self.lengths();
         self.exec.extend(set.exec);
         self.files.extend(set.files);

@@ -144,7 +144,7 @@ fn no_tree(text: &str, error: TreeError) -> Problem {
 }
 
 /// Bytes of text that are read to find the places of problems: one by one, from the beginning.
-const LOOKED_AT: usize = 1 << 26;
+const LOOKED_AT: usize = 1 << 24;
 /// Problems whose place is always worked out.
 const PLACED: usize = 100;
 

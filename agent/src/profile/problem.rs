@@ -35,6 +35,28 @@ impl Place {
     }
 }
 
+/// How much a remark on a profile that reads well matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weight {
+    /// The profile cannot be used.
+    Error,
+    /// It can be used, but perhaps does not do what it seems to.
+    Warning,
+    /// It may well be meant: to be shown to who asks, and to nobody else.
+    Note,
+}
+
+impl Weight {
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Note => "note",
+        }
+    }
+}
+
 /// One thing to say about a profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -44,8 +66,8 @@ pub struct Problem {
     pub help: Option<String>,
     /// Where; `None` when it concerns the file as a whole.
     pub place: Option<Place>,
-    /// It may well be meant: to be shown to who asks, and to nobody else.
-    pub note: bool,
+    /// How much it matters.
+    pub weight: Weight,
     /// What it and others like it are, in the plural. There can be many.
     group: Option<&'static str>,
 }
@@ -53,7 +75,7 @@ pub struct Problem {
 impl Problem {
     /// A problem that has no place yet.
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), help: None, place: None, note: false, group: None }
+        Self { message: message.into(), help: None, place: None, weight: Weight::Warning, group: None }
     }
 
     /// What it and others like it are, in the plural, when there can be many.
@@ -75,10 +97,17 @@ impl Problem {
         self
     }
 
+    /// The same for something that keeps the profile from being used.
+    #[must_use]
+    pub(crate) fn error(mut self) -> Self {
+        self.weight = Weight::Error;
+        self
+    }
+
     /// The same for something that may well be meant.
     #[must_use]
     pub(crate) fn note(mut self) -> Self {
-        self.note = true;
+        self.weight = Weight::Note;
         self
     }
 }
@@ -202,7 +231,7 @@ impl fmt::Display for ProfileError {
 
 impl std::error::Error for ProfileError {}
 
-/// A warning or note: the profile can be used, but perhaps does not do what it seems to. Its `Display` is the
+/// A remark on a profile that reads well. Its `Display` is the
 /// complete message.
 #[derive(Clone, Debug)]
 pub struct Finding {
@@ -234,7 +263,11 @@ impl Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let severity = if self.problem.note { Severity::Advice } else { Severity::Warning };
+        let severity = match self.problem.weight {
+            Weight::Error => Severity::Error,
+            Weight::Warning => Severity::Warning,
+            Weight::Note => Severity::Advice,
+        };
         self.source.render(&self.problem, severity, f)
     }
 }

@@ -195,7 +195,7 @@ const FINDINGS: &[(&str, &[(&str, &str)])] = &[
 ];
 
 fn warnings(parsed: &super::Parsed) -> Vec<String> {
-    let warnings = parsed.findings.iter().filter(|finding| !finding.problem().note);
+    let warnings = parsed.findings.iter().filter(|finding| finding.problem().weight != super::Weight::Note);
     warnings.map(super::Finding::line).collect()
 }
 

@@ -54,6 +54,30 @@ impl Node {
     }
 }
 
+impl Node {
+    fn json(self) -> serde_json::Value {
+        match self {
+            Self::Null => serde_json::Value::Null,
+            Self::Bool(value) => value.into(),
+            Self::Int(value) => value.into(),
+            Self::Number(text) | Self::Text(text) => text.into(),
+            Self::List(items) => items.into_iter().map(Self::json).collect(),
+            Self::Map(entries) => {
+                let named = |(key, value): (Self, Self)| match key {
+                    Self::Text(key) => Some((key, value.json())),
+                    Self::Null
+                    | Self::Bool(_)
+                    | Self::Int(_)
+                    | Self::Number(_)
+                    | Self::List(_)
+                    | Self::Map(_) => None,
+                };
+                serde_json::Value::Object(entries.into_iter().filter_map(named).collect())
+            }
+        }
+    }
+}
+
 /// A document, and its number in the text.
 #[derive(Debug)]
 pub(super) struct Document {
@@ -88,6 +112,12 @@ fn syntax(error: &serde_yaml::Error) -> TreeError {
     // The position is shown beside the message.
     let message = text.split(" at line ").next().unwrap_or(&text).to_owned();
     TreeError::Syntax { message, line, column }
+}
+
+/// The first document in `text` as JSON; null when there is none.
+pub(super) fn json(text: &str) -> serde_json::Value {
+    let first = documents(text).ok().and_then(|all| all.into_iter().next());
+    first.map_or(serde_json::Value::Null, |document| document.root.json())
 }
 
 /// Line and column, from 1, of the part that `steps` lead to in a document.

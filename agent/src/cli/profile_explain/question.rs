@@ -34,6 +34,19 @@ impl Question {
         &self.object
     }
 
+    /// A line `ACCESS OBJECT`, without its end.
+    pub(super) fn of_line(line: &[u8]) -> Result<Self, String> {
+        match line.iter().position(|byte| *byte == b' ') {
+            _ if line.is_empty() => Err("the line is empty: a question is ACCESS OBJECT".to_owned()),
+            Some(0) => Err("the line begins with a space: a question is ACCESS OBJECT".to_owned()),
+            Some(space) => {
+                let (access, object) = line.split_at(space);
+                Self::parse(access, object.strip_prefix(b" ").unwrap_or(object))
+            }
+            None => Err(format!("`{}` has no object: a question is ACCESS OBJECT", line.escape_ascii())),
+        }
+    }
+
     pub(super) fn object(&self) -> Object<'_> {
         if self.access == access::CONNECT { Object::Peer(&self.object) } else { Object::Path(&self.object) }
     }
@@ -54,7 +67,10 @@ fn path(path: &[u8]) -> Result<(), String> {
     let Some(rest) = path.strip_prefix(b"/") else {
         return Err(format!("`{}` is not an absolute path", shown()));
     };
-    let odd = |part: &[u8]| matches!(part, b"" | b"." | b"..") || part.contains(&0);
+    if path.contains(&0) {
+        return Err(format!("`{}` has a zero byte, and no path can", shown()));
+    }
+    let odd = |part: &[u8]| matches!(part, b"" | b"." | b"..");
     if !rest.is_empty() && rest.split(|byte| *byte == b'/').any(odd) {
         return Err(format!("`{}` is not canonical: it has `.`, `..`, `//` or a slash at the end", shown()));
     }

@@ -65,6 +65,6 @@ fn bad_globs_of_deny_rules_are_named() {
     let mut profile = Profile::new("test", Mode::Enforce);
     profile.deny.files = vec![FileRule::new("/a", READ), FileRule::new("/a**", READ)];
     let error = compile(&profile, Mode::Enforce).unwrap_err();
-    assert!(matches!(&error, CompileError::Glob { rule, .. } if rule.index == 1), "{error}");
+    assert!(matches!(&error, CompileError::Glob { rule, .. } if rule.at.index == 1), "{error}");
     assert!(error.to_string().starts_with("deny.files[1] /a**: "), "{error}");
 }

@@ -97,9 +97,29 @@ fn names_anywhere_share_their_loop() {
 #[test]
 fn what_explodes_is_refused_soon_and_by_name() {
     let error = refused("a window", &["/harmless".to_owned(), format!("/x/*a{}", "?".repeat(24))]);
-    assert!(matches!(&error, CompileError::TooComplex { worst } if worst[0].index == 1), "{error}");
+    assert!(matches!(&error, CompileError::TooComplex { worst } if worst[0].at.index == 1), "{error}");
     let globs: Vec<String> = (0..400).map(|index| format!("/**/x{index}/**/y{index}")).collect();
     assert!(refused("many trees", &globs).to_string().contains("fewer `*`"));
     let ways = format!("/{}/x*y", "{a,b,c,d}".repeat(6));
     assert!(compile_table(&files(std::iter::once(ways))).unwrap().states() < 20);
+}
+
+#[test]
+fn rules_that_explode_are_told_from_the_others() {
+    let mut profile = mix(2000);
+    let harmless = profile.files.len();
+    for index in 0..12 {
+        let glob = format!("/**/a{index}*b*c*{index}/**/d*e*{index}");
+        profile.files.push(FileRule::new(glob, [READ, WRITE, CREATE][index % 3]));
+    }
+    let error = compile_table(&profile).unwrap_err();
+    println!("{error}");
+    assert_eq!(error.rules().len(), 3);
+    assert!(error.rules().iter().all(|rule| rule.at.index >= harmless), "{error}");
+    // In a rule set, it is found by the set's name and its place there.
+    let mut set = Profile::new("wild", Mode::Audit);
+    set.files = profile.files.split_off(harmless);
+    profile.change_own(|own| own.absorb(set));
+    let text = compile_table(&profile).unwrap_err().to_string();
+    assert!(text.contains("\n  wild:files[") && text.contains("fewer `*` and `**`"), "{text}");
 }

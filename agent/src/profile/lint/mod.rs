@@ -14,10 +14,10 @@ use std::collections::HashSet;
 
 use stockade_abi::reason::Mode;
 
-use super::problem::Problem;
-use super::{FileRule, Kind, List, Profile};
+use super::problem::{Problem, Weight};
+use super::{FileRule, INCLUDE, Kind, List, Profile};
 use crate::compare::Automaton;
-use crate::compile::{RuleRef, compile};
+use crate::compile::{CompileError, Policy, RuleRef, compile};
 
 /// What a finding is about, as names and positions from `spec` down.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -49,7 +49,7 @@ impl Remarks {
         self.0.retain(|(parts, problem)| {
             let rule = parts.iter().position(|part| matches!(part, Part::Item(_)));
             match rule.and_then(|at| parts.get(..=at)) {
-                Some(rule) if problem.note => said.insert(rule.to_vec()),
+                Some(rule) if problem.weight == Weight::Note => said.insert(rule.to_vec()),
                 Some(rule) => {
                     said.insert(rule.to_vec());
                     true
@@ -71,22 +71,43 @@ pub(super) fn lint(profile: &Profile, kind: Kind) -> Vec<Remark> {
     enforced::lint(&own, &mut remarks);
     never::lint(&own, &mut remarks);
     twice::lint(profile, &mut remarks);
-    // What does not compile is an error of its own, and means nothing that could be looked at.
-    if let Ok(policy) = compile(profile, profile.mode) {
-        let automaton = Automaton::new(policy.table());
-        for looked in [
-            shadow::lint(profile, &mut remarks),
-            write_exec::lint(profile, &policy, &automaton, &mut remarks),
-            denied::lint(profile, kind, &automaton, &mut remarks),
-            overlap::lint(profile, &mut remarks),
-        ] {
-            if let Err(error) = looked {
-                remarks.push(vec![], Problem::new(format!("not everything was looked at: {error}")));
-            }
-        }
+    // What does not compile means nothing that could be looked at.
+    match compile(profile, profile.mode) {
+        Ok(policy) => meaning(profile, kind, &policy, &mut remarks),
+        Err(error) => unusable(profile, &error, &mut remarks),
     }
     remarks.once();
     remarks.0
+}
+
+fn meaning(profile: &Profile, kind: Kind, policy: &Policy, remarks: &mut Remarks) {
+    let automaton = Automaton::new(policy.table());
+    for looked in [
+        shadow::lint(profile, remarks),
+        write_exec::lint(profile, policy, &automaton, remarks),
+        denied::lint(profile, kind, &automaton, remarks),
+        overlap::lint(profile, remarks),
+    ] {
+        if let Err(error) = looked {
+            remarks.push(vec![], Problem::new(format!("not everything was looked at: {error}")));
+        }
+    }
+}
+
+/// Why there is no policy, at the rule that has the largest part in it.
+fn unusable(profile: &Profile, error: &CompileError, remarks: &mut Remarks) {
+    let text = error.to_string();
+    let (message, help) = text.split_once('\n').unwrap_or((&text, ""));
+    let mut problem = Problem::new(message).error();
+    if !help.is_empty() {
+        problem = problem.help(help);
+    }
+    let parts = match error.rules().first() {
+        Some(rule) if is_own(profile, &rule.at) => place(rule.at.section.word(), rule.at.index, None),
+        Some(_) => vec![Part::Name(INCLUDE)],
+        None => vec![],
+    };
+    remarks.push(parts, problem);
 }
 
 /// The place of a rule in the list that `list` names as seen from `spec`.
