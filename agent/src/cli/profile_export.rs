@@ -11,6 +11,7 @@ use super::output::{complain, print};
 use super::{FAILURE, ModeWord};
 use crate::events::record::printable;
 use crate::learn::export::export;
+use crate::learn::probes::with_probes;
 use crate::profile;
 use crate::store::Store;
 
@@ -28,7 +29,9 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let store = Store::open_read_only(&state_dir(args.state))?;
-    let current = current(&store.slots()?, &args.name).map(|current| current.profile);
+    let of_sessions = store.seen(&args.name, true)?;
+    let current =
+        current(&store.slots()?, &args.name).map(|current| with_probes(current.profile, &of_sessions));
     let seen = store.seen(&args.name, false)?;
     let baseline = store.baselines()?.into_iter().find(|baseline| baseline.profile == args.name);
     if seen.is_empty() && current.is_none() {

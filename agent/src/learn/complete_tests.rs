@@ -128,11 +128,7 @@ fn too_little_exposure_and_recent_growth_wait() {
     grown.stop();
     let answer = complete(&grown.baseline, None, LIMIT);
     assert!(answer.missing.len() == 1 && answer.missing[0].starts_with("something new came 0 s of work ago"));
-    assert!(
-        answer.ready_in_s.is_some_and(|seconds| (90..100).contains(&seconds)),
-        "{:?}",
-        answer.ready_in_s
-    );
+    assert!(answer.ready_in_s.is_some_and(|seconds| (90..100).contains(&seconds)), "{:?}", answer.ready_in_s);
     // Allowed already, it is not new.
     let mut current = Profile::new("web", Mode::Learn);
     current.files.push(FileRule::new("/srv/new", READ));

@@ -11,7 +11,10 @@ pub mod history;
 pub mod layout;
 pub mod pattern;
 pub mod peers;
+pub mod probes;
 mod random;
+#[cfg(test)]
+mod recorded_tests;
 pub mod review;
 pub mod store;
 pub mod transfer;

@@ -13,6 +13,7 @@ use crate::cli::{FAILURE, ModeWord};
 use crate::events::record::printable;
 use crate::learn::complete::{Baseline, LIMIT, complete};
 use crate::learn::export::export;
+use crate::learn::probes::with_probes;
 use crate::profile;
 
 #[derive(Debug, clap::Args)]
@@ -43,7 +44,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         complain(&format!("nothing was recorded for `{}`: there is nothing to promote", args.name));
         return Ok(ExitCode::FAILURE);
     }
-    let known = current.as_ref().map(|current| &current.profile);
+    let of_sessions = store.seen(&args.name, true)?;
+    let known = current.as_ref().map(|current| with_probes(current.profile.clone(), &of_sessions));
+    let known = known.as_ref();
     let found = complete(&baseline, known, args.bound);
     if !found.ready() {
         let missing: Vec<String> =

@@ -9,6 +9,7 @@ use crate::cli::output::{complain, print};
 use crate::events::record::printable;
 use crate::learn::complete::{Baseline, Completeness, LIMIT, complete, percent};
 use crate::learn::curve::sparkline;
+use crate::learn::probes::{ANNOTATION, suspects};
 
 /// Width of the curve in characters.
 const WIDTH: i64 = 32;
@@ -46,13 +47,16 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         ready &= found.ready();
         print(&match args.output {
             Format::Json => format!("{}\n", serde_json::to_string(&found.answer())?),
-            Format::Text => text(&found, &baseline),
+            Format::Text => {
+                let suspects = suspects(current.as_ref(), &store.seen(name, true)?);
+                text(&found, &baseline, &suspects)
+            }
         })?;
     }
     Ok(if ready { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn text(found: &Completeness, baseline: &Baseline) -> String {
+fn text(found: &Completeness, baseline: &Baseline, suspects: &[String]) -> String {
     let mut text = String::new();
     let name = printable(&found.name);
     let state = if found.ready() { "ready" } else { "not ready" };
@@ -87,7 +91,14 @@ fn text(found: &Completeness, baseline: &Baseline) -> String {
         let _ = writeln!(text, "  time     ready after {seconds} s more of work, if nothing new comes");
     }
     if baseline.of_sessions > 0 {
-        let _ = writeln!(text, "  sessions {} observations, left out", baseline.of_sessions);
+        let _ = writeln!(text, "  sessions {} observations, left out but for probes", baseline.of_sessions);
+    }
+    for suspect in suspects {
+        let suspect = printable(suspect);
+        let _ = writeln!(
+            text,
+            "  probe?   sessions start {suspect} again and again; name probes in {ANNOTATION}"
+        );
     }
     text
 }

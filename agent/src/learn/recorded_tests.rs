@@ -1,0 +1,102 @@
+//! Tests with baselines of real servers, recorded in a guest: Debian 12's packages in podman containers, seven
+//! or more lives of about 25 seconds under a small workload.
+
+use stockade_abi::access::AccessSet;
+use stockade_abi::reason::{Mode, Verdict};
+
+use super::Seen;
+use super::complete::{Baseline, LIMIT, complete};
+use super::evidence::unit_start_ms;
+use super::export::export;
+use super::transfer::Transfer;
+use crate::compile::{Policy, compile};
+use crate::profile::{self, Profile};
+
+const RECORDED: [(&str, &str, &str); 2] = [
+    ("nginx", include_str!("recorded/nginx.jsonl"), include_str!("../../../profiles/nginx.yaml")),
+    ("redis", include_str!("recorded/redis.jsonl"), include_str!("../../../profiles/redis.yaml")),
+];
+
+fn baseline(text: &str) -> Baseline {
+    Transfer::read(text.as_bytes()).unwrap().baseline()
+}
+
+fn policy(profile: &Profile) -> Policy {
+    compile(profile, Mode::Enforce).unwrap()
+}
+
+fn denied(policy: &Policy, seen: &[Seen]) -> Vec<String> {
+    let allows = |one: &&Seen| {
+        let Some((object, access)) = one.question() else { return true };
+        policy.decide(&object, access, false).verdict == Verdict::Allowed
+    };
+    let words = |access: AccessSet| stockade_abi::access::words(access).collect::<Vec<_>>().join(",");
+    let denied = seen.iter().filter(|one| !allows(one));
+    denied.map(|one| format!("{} {}", words(one.access), one.object.escape_ascii())).collect()
+}
+
+/// What was known, and what had been looked at, when `windows` windows were over.
+fn until(baseline: &Baseline, windows: usize) -> Baseline {
+    let mut part = baseline.clone();
+    part.windows.truncate(windows);
+    let end = baseline.windows.get(windows).map_or(i64::MAX, |window| window.started_ms);
+    part.runs.retain(|run| run.started.saturating_mul(1000) < end);
+    for run in &mut part.runs {
+        run.ended = run.ended.filter(|ended| ended.saturating_mul(1000) <= end);
+    }
+    part.seen.retain_mut(|seen| {
+        let evidence = &mut seen.evidence;
+        evidence.windows = evidence.windows.iter().filter(|unit| unit_start_ms(*unit) < end).collect();
+        !evidence.windows.is_empty()
+    });
+    part
+}
+
+#[test]
+fn profiles_are_short_and_allow_what_was_recorded() {
+    for (name, text, _) in RECORDED {
+        let baseline = baseline(text);
+        let found = complete(&baseline, None, LIMIT);
+        assert!(found.ready(), "{name}: {:?}", found.missing);
+        assert!(found.rules <= 60, "{name}: {} rules", found.rules);
+        let proposed = export(name, Mode::Enforce, None, &baseline.seen, None).profile;
+        assert_eq!(denied(&policy(&proposed), &baseline.seen), [] as [String; 0], "{name}");
+        assert!(proposed.exec.iter().all(|rule| !rule.path.contains('*')), "{name}: {:?}", proposed.exec);
+    }
+}
+
+#[test]
+fn shipped_profiles_allow_what_was_recorded() {
+    for (name, text, shipped) in RECORDED {
+        let shipped = profile::parse(name, shipped).unwrap().profile;
+        let denied = denied(&policy(&shipped), &baseline(text).seen);
+        assert_eq!(denied, [] as [String; 0], "{name}");
+    }
+}
+
+/// At each point of the recording the bound is compared with what came in the very next window.
+#[test]
+fn the_bound_holds_on_what_was_held_out() {
+    for (name, text, _) in RECORDED {
+        let baseline = baseline(text);
+        let (mut expected, mut came) = (0.0, 0.0);
+        let mut denied_after_ready = Vec::new();
+        for windows in (5..baseline.windows.len()).step_by(5) {
+            let known = until(&baseline, windows);
+            let found = complete(&known, None, LIMIT);
+            let proposed = policy(&export(name, Mode::Enforce, None, &known.seen, None).profile);
+            let next = until(&baseline, windows + 1);
+            let new = !denied(&proposed, &next.seen).is_empty();
+            expected += found.windows.bound();
+            came += if new { 1.0 } else { 0.0 };
+            if found.ready() {
+                denied_after_ready.extend(denied(&proposed, &baseline.seen));
+            }
+        }
+        assert!(
+            came <= expected,
+            "{name}: {came} windows brought something new, the bounds add up to {expected}"
+        );
+        assert_eq!(denied_after_ready, [] as [String; 0], "{name}: denied after it was ready");
+    }
+}
