@@ -7,6 +7,8 @@ mod compare;
 pub mod compile;
 pub mod control;
 pub mod events;
+#[cfg(test)]
+mod fuzz;
 pub mod identity;
 pub mod kernel;
 pub mod learn;

@@ -4,6 +4,7 @@ mod bench;
 mod build;
 mod demo;
 mod exec;
+mod fuzz;
 mod guest;
 mod lint;
 mod project;
@@ -34,6 +35,8 @@ enum Verb {
     Lint(lint::Options),
     /// Run the unit tests, then the kernel suites in guests
     Test(test::Options),
+    /// Feed mangled input to everything that reads bytes from outside, longer than the unit tests do
+    Fuzz(fuzz::Options),
     /// Count what confinement costs, in instructions, and write docs/PERFORMANCE.md
     Bench(bench::Options),
     /// Boot a guest and run a command in it
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Verb::Build(options) => build::run(&project, &options),
         Verb::Lint(options) => lint::run(&project, &options),
         Verb::Test(options) => test::run(&project, &options),
+        Verb::Fuzz(options) => fuzz::run(&project, &options),
         Verb::Bench(options) => bench::run(&project, &options),
         Verb::Vm(options) => vm::run(&project, &options),
         Verb::Demo(options) => demo::run(&project, &options),

@@ -227,6 +227,24 @@ fn answer_json(profile: &Profile, decision: &Decision, out: &mut impl Write) -> 
     writeln!(out, "{answer}")
 }
 
+/// What the lines in `input` are answered.
+#[cfg(test)]
+pub(crate) fn answers_to(profile: &Profile, input: &[u8], json: bool) -> Vec<u8> {
+    let output = if json { Output::Json } else { Output::Text };
+    let args = Args {
+        file: PathBuf::new(),
+        access: "-".to_owned(),
+        object: None,
+        session: false,
+        parent: None,
+        output,
+    };
+    let policy = compile(profile, Mode::Enforce).unwrap();
+    let mut out = Vec::new();
+    stream(profile, &policy, &args, &mut &input[..], &mut out).unwrap();
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
