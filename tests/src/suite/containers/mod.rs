@@ -31,10 +31,9 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
     case("podman.tree-of-processes-keeps-the-label", &podman::tree);
     case("crun.bundle", &|agent| bundle::runtime(agent, "crun"));
     case("runc.bundle", &|agent| bundle::runtime(agent, "runc"));
+    case("servers.learn-until-ready", &|agent| server::learn_until_ready(agent, &servers::ALL));
     for server in &servers::ALL {
-        case(&format!("{}.learn-then-enforce", server.name), &|agent| {
-            server::learn_then_enforce(agent, server)
-        });
+        case(&format!("servers.enforce-{}", server.name), &|agent| server::enforce(agent, server));
     }
     case("agent.killed-under-load", &podman::agent_killed);
     Ok(())

@@ -1,10 +1,14 @@
 //! The main job, for one server: learn it under one workload, enforce it under another, then break in.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
 
 use super::{in_force, put, root, running, sh, shell};
-use crate::suite::hooks::agent::{Agent, PATIENCE, cli, events, fence, install, told};
+use crate::suite::hooks::agent::{Agent, PATIENCE, cli, events, fence, install, status, told};
 use crate::suite::wait::eventually;
+
+/// The most rules that a person would read.
+const RULES: usize = 60;
 
 /// A server, and two workloads for it.
 pub(super) struct Server {
@@ -22,20 +26,87 @@ pub(super) struct Server {
     pub(super) enforced: &'static str,
 }
 
-pub(super) fn learn_then_enforce(agent: &mut Option<Agent>, server: &Server) -> Result<()> {
-    let name = server.name;
-    put(agent, name, "learn", "")?;
-    // Twice, so that a start over existing data is seen as well.
-    for round in ["first", "second"] {
-        start(server, round == "first")?;
-        sh(&format!("set -e\n{}", server.learned))?;
-        sh(&format!("podman stop -t 20 {name} && podman rm {name}"))?;
+/// How long a life of each server is while it is learned, in seconds.
+const LIFE: u64 = 22;
+/// Lives after which one should be ready.
+const LIVES: usize = 16;
+
+/// Learns all of them side by side, with restarts, each until its baseline says that it is ready. Then its profile
+/// is written down.
+pub(super) fn learn_until_ready(agent: &mut Option<Agent>, servers: &[Server]) -> Result<()> {
+    for server in servers {
+        put(agent, server.name, "learn", "")?;
     }
-    let export = eventually(PATIENCE, "a learned profile", || {
-        let export = cli(&["profile", "export", name])?;
-        Ok(export.status.success().then(|| String::from_utf8_lossy(&export.stdout).into_owned()))
+    let mut left: Vec<&Server> = servers.iter().collect();
+    for life in 1..=LIVES {
+        for server in &left {
+            start(server, life == 1)?;
+        }
+        let work: String = left.iter().map(|server| looped(server.learned)).collect();
+        sh(&format!("{work}wait"))?;
+        for server in &left {
+            sh(&format!("podman stop -t 20 {0} && podman rm {0}", server.name))?;
+        }
+        let mut waiting = Vec::new();
+        for server in left {
+            let answer = settled(server.name, life)?;
+            println!("after {life} lives: {answer}");
+            promote(server, answer["ready"] == true, life)?;
+            if answer["ready"] != true {
+                waiting.push(server);
+            }
+        }
+        left = waiting;
+        if left.is_empty() {
+            return Ok(());
+        }
+    }
+    let status = cli(&["learn", "status"])?;
+    anyhow::bail!("not ready after {LIVES} lives: {}", told(&status))
+}
+
+/// Where the learned profile goes.
+fn promoted(name: &str) -> String {
+    format!("/layers/{name}.yaml")
+}
+
+/// What is ready is written down, and what is not is refused.
+fn promote(server: &Server, ready: bool, life: usize) -> Result<()> {
+    let output = cli(&["learn", "promote", server.name, "--out", &promoted(server.name)])?;
+    ensure!(output.status.code() == Some(if ready { 0 } else { 1 }), "promoted: {}", told(&output));
+    ensure!(life > 1 || told(&output).contains("1 of 3 starts seen"), "one life: {}", told(&output));
+    Ok(())
+}
+
+/// The script again and again, in the background.
+fn looped(script: &str) -> String {
+    format!(
+        "( end=$((SECONDS+{LIFE})); while [ $SECONDS -lt $end ]; do (set -e\n{script}\n); sleep 0.2; done ) &\n"
+    )
+}
+
+/// The answer of `learn status` once it knows that the server has ended `lives` times.
+fn settled(name: &str, lives: usize) -> Result<Value> {
+    eventually(PATIENCE, "the end of a life", || {
+        let all = status()?["subjects"].as_array().context("no subjects in status")?.clone();
+        Ok(all.iter().all(|subject| subject["profile"] != name).then_some(()))
     })?;
+    let output = cli(&["learn", "status", name, "-o", "json"])?;
+    let answer: Value = serde_json::from_slice(&output.stdout).with_context(|| told(&output))?;
+    let code = if answer["ready"] == true { 0 } else { 1 };
+    ensure!(output.status.code() == Some(code), "exit code of {answer}: {}", told(&output));
+    ensure!(lives > 1 || answer["ready"] == false, "ready after one life: {answer}");
+    Ok(answer)
+}
+
+/// Puts in force what was learned, and uses it in other ways; then breaks in.
+pub(super) fn enforce(agent: &mut Option<Agent>, server: &Server) -> Result<()> {
+    let name = server.name;
+    let export = std::fs::read_to_string(promoted(name)).context("the promoted profile")?;
     ensure!(export.contains("mode: enforce"), "{export}");
+    let rules = export.matches("- path: ").count() + export.matches("- to: ").count();
+    println!("{name}: {rules} rules");
+    ensure!(rules <= RULES, "{rules} rules are more than {RULES}\n{export}");
     // The intruder is let in as a session that may start, and nothing else.
     let with_door = format!(
         "{export}  sessions: {{ exec: [/stockade/guest], files: [{{ path: /proc/self/maps, access: [read] }}] }}\n"

@@ -53,6 +53,7 @@ const POSTGRES: Server = Server {
     learned: "
         export PAGER=cat
         psql -h 127.0.0.1 -U postgres -Atq <<'SQL'
+            drop table if exists one;
             create table one (id serial primary key, name text);
             insert into one (name) select 'n' || g from generate_series(1, 1000) g;
             select count(*) from one where name like 'n1%';
