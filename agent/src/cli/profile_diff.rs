@@ -11,7 +11,7 @@ use stockade_abi::access;
 use super::{FAILURE, Format};
 use crate::compare::{Change, Difference, Who, WordChange, compare, word_changes};
 use crate::compile::Section;
-use crate::profile::{Profile, Shelf, read_file, read_profile};
+use crate::profile::{Profile, Shelf, read_any_file, read_profile};
 
 /// What does B allow that A does not, and the other way round?
 ///
@@ -55,7 +55,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 /// The profile in a file; what is wrong with it is printed.
 pub(super) fn read(file: &Path) -> anyhow::Result<Option<Profile>> {
     let name = file.display().to_string();
-    let bytes = read_file(file).with_context(|| format!("cannot read {name}"))?;
+    let bytes = read_any_file(file).with_context(|| format!("cannot read {name}"))?;
     match read_profile(&name, &bytes, &Shelf::beside(file)) {
         Ok(profile) => Ok(Some(profile)),
         Err(error) => {

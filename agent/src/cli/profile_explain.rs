@@ -12,7 +12,7 @@ use stockade_abi::access;
 use stockade_abi::reason::{Mode, Reason, Verdict};
 
 use crate::compile::{Decision, Object, Policy, compile};
-use crate::profile::{Profile, Shelf, read_any, read_file};
+use crate::profile::{Profile, Shelf, read_any, read_any_file};
 
 mod near;
 mod nearest;
@@ -60,7 +60,7 @@ enum Output {
 /// Runs the verb.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let name = args.file.display().to_string();
-    let bytes = read_file(&args.file).with_context(|| format!("cannot read {name}"))?;
+    let bytes = read_any_file(&args.file).with_context(|| format!("cannot read {name}"))?;
     let profile = match read_any(&name, &bytes, &Shelf::beside(&args.file)) {
         Ok(profile) => profile,
         Err(error) => {

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use crate::profile::{Finding, Parsed, Problem, ProfileError, Shelf, Weight, parse_any, read_file};
+use crate::profile::{Finding, Parsed, Problem, ProfileError, Shelf, Weight, parse_any, read_any_file};
 
 /// Findings of one kind that are shown to people; the rest is counted.
 const LISTED: usize = 20;
@@ -62,7 +62,7 @@ fn lint(file: &Path, output: Output, out: &mut impl Write) -> io::Result<Outcome
     let name = if piped { "standard input".to_owned() } else { file.display().to_string() };
     let mut bytes = Vec::new();
     let read =
-        if piped { io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes) } else { read_file(file) };
+        if piped { io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes) } else { read_any_file(file) };
     let bytes = match read {
         Ok(bytes) => bytes,
         Err(error) => {

@@ -97,6 +97,7 @@ fn walk<const N: usize>(
             matching.clear();
             let rules = labels.iter().filter_map(|label| group.get(*label as usize)).copied();
             matching.extend(rules.filter(|rule| open.open[*rule]));
+            matching.sort_unstable();
             if !matching.is_empty() {
                 visit(&matching, &Place { grants, kind, name }, open);
             }

@@ -38,7 +38,7 @@ pub use problem::{Finding, Place, Problem, ProfileError, Weight};
 pub use rule::{
     Deny, ExecRule, FILE_ACCESS, FileRule, ListenRule, PeerRule, PeerTarget, PortRange, Protocol, Sessions,
 };
-pub use shelf::{FILE_MAX, INCLUDE, SetFile, Shelf, is_set, read_file};
+pub use shelf::{FILE_MAX, INCLUDE, SetFile, Shelf, is_set, read_any_file, read_file};
 
 /// The only `apiVersion` there is.
 pub const API_VERSION: &str = "stockade.dev/v1alpha1";
