@@ -33,7 +33,7 @@ pub struct Evidence {
     pub last: i64,
     /// How many times it was recorded: at most once in a window of a run.
     pub count: u64,
-    /// The earliest windows in which it was seen; see [`unit`].
+    /// The earliest windows in which it was seen; see [`unit()`].
     pub windows: Few,
     /// Some of the runs that did it; see [`run_number`].
     pub runs: Few,

@@ -2,7 +2,7 @@
 //!
 //! A rule names exactly what was seen, with few exceptions: data files whose names are made up while
 //! running (series of numbers, temporary files, entries of other processes in procfs, the data directories of
-//! [`super::layout`]), and the trees of files that are only read of [`super::trees`]. Programs, configuration
+//! [`super::layout`]), and the trees of files that are only read of `trees.rs`. Programs, configuration
 //! and what looks like a secret are always named exactly.
 
 use std::collections::{BTreeMap, BTreeSet};
