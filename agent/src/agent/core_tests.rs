@@ -69,7 +69,13 @@ impl Enforcer for Fake {
         })
     }
     fn hooks(&self) -> Vec<HookState> {
-        vec![HookState { name: "file_open", attached: true, proven: true, recursion_misses: 0 }]
+        vec![HookState {
+            name: "file_open",
+            attached: true,
+            proven: true,
+            recursion_misses: 0,
+            verified_instructions: 1,
+        }]
     }
 }
 

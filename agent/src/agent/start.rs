@@ -65,6 +65,16 @@ pub enum AgentError {
         /// What became of the programs.
         consequence: &'static str,
     },
+    /// Subjects of an older ABI whose policy nobody remembers.
+    #[error(
+        "an older stockade is in force, and the policies of these subjects are neither in the database nor in \
+         the profile directory: {}. To take over would be to deny them everything; what is in force goes on. Put \
+         the database or the profiles back, or stop the subjects first", subjects.join(", ")
+    )]
+    Unknown {
+        /// Their names.
+        subjects: Vec<String>,
+    },
     /// The control socket cannot be opened.
     #[error("control socket {path}: {source}")]
     Socket {
@@ -137,6 +147,12 @@ pub async fn run(options: Options) -> Result<(), AgentError> {
     kernel.forget_observations()?;
     let mut core = Core::recover(kernel, store, new_boot)?;
     core.apply(catalog, tables, true)?;
+    if start == Start::Migrated {
+        let bare = core.without_policy()?;
+        if !bare.is_empty() {
+            return Err(AgentError::Unknown { subjects: bare });
+        }
+    }
     prove(core.kernel_mut(), start)?;
     let events = core.kernel_mut().take_events()?;
     let said = core.kernel_mut().take_log();
@@ -216,7 +232,9 @@ fn prove(kernel: &mut Kernel, start: Start) -> Result<(), AgentError> {
                 }
             }
         }
-        Start::Adopted | Start::Upgraded => "The programs were left in place.",
+        Start::Adopted | Start::Upgraded | Start::Migrated | Start::Repaired => {
+            "The programs were left in place."
+        }
     };
     outcome?;
     Err(AgentError::Unproven { hooks: unproven, consequence })

@@ -20,10 +20,13 @@ use super::words::Words;
 pub(super) const PINNED: [&str; 12] =
     [LABELS, INODES, SUBJECTS, HEADS, SMALL, MEDIUM, LARGE, EVENTS, SEEN, REASONS, LOST, CANARY];
 
+/// Those of them that go on under another ABI.
+pub(super) const CARRIED: [&str; 2] = [LABELS, SUBJECTS];
+
 const LABELS: &str = "LABELS";
 const SUBJECTS: &str = "SUBJECTS";
 const INODES: &str = "INODES";
-const HEADS: &str = "HEADS";
+pub(super) const HEADS: &str = "HEADS";
 /// Flag of a map that can be mapped into memory (`linux/bpf.h`).
 const BPF_F_MMAPABLE: u32 = 1 << 10;
 /// Its name in the object, where it is a section.

@@ -4,6 +4,8 @@ mod btf;
 mod canary;
 mod error;
 mod events;
+mod facts;
+mod heritage;
 mod load;
 mod log;
 mod maps;

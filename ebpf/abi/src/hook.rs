@@ -16,6 +16,10 @@ macro_rules! hooks {
             /// Number of hooks.
             pub const COUNT: usize = [$($kernel),+].len();
 
+            /// Hooks for which there is room in the maps: the next build may have more, and goes on with
+            /// the maps of this one.
+            pub const ROOM: usize = 128;
+
             /// Name of the kernel's hook.
             pub const fn kernel_name(self) -> &'static str {
                 match self {
@@ -75,3 +79,5 @@ hooks! {
     /// Judges changing the root directory.
     Chroot = "path_chroot" / "stockade_chroot";
 }
+
+const _: () = assert!(Hook::COUNT <= Hook::ROOM);

@@ -74,6 +74,10 @@ impl Reason {
     /// Number of counters needed to count by reason: values start at 1.
     pub const COUNT: usize = 12;
 
+    /// Counters for which there is room in the maps: the next build may have more reasons, and goes on
+    /// with the maps of this one.
+    pub const ROOM: usize = 64;
+
     /// Every reason, in the order of its value.
     pub const ALL: [Self; Self::COUNT - 1] = [
         Self::Rule,
@@ -146,6 +150,8 @@ impl Reason {
         }
     }
 }
+
+const _: () = assert!(Reason::COUNT <= Reason::ROOM);
 
 impl Mode {
     /// The word for it in profiles and events.

@@ -6,6 +6,7 @@ mod facility;
 mod files;
 mod names;
 mod net;
+mod probe;
 mod process;
 mod race;
 
@@ -69,6 +70,7 @@ fn perform(words: &[String]) -> Result<u8> {
         "list" => files::list(word(0)?),
         "deleted" => files::deleted(word(0)?),
         "load" => files::load(word(0)?, word(1)?, word(2)?),
+        "probe" => probe::run(word(0)?),
         "race" => race::run(word(0)?, word(1)?.parse()?),
         "until" => files::until(word(0)?),
         "connect" => net::connect(word(0)?, word(1)?),

@@ -155,7 +155,7 @@ pub(crate) static SEEN: LruHashMap<SeenKey, u64, 65_536> = LruHashMap::new();
 
 /// Decisions about labelled tasks, by reason.
 #[btf_map]
-pub(crate) static REASONS: PerCpuArray<u64, { Reason::COUNT }> = PerCpuArray::new();
+pub(crate) static REASONS: PerCpuArray<u64, { Reason::ROOM }> = PerCpuArray::new();
 
 /// Records that found the ring full, by policy slot.
 #[btf_map]
@@ -163,7 +163,7 @@ pub(crate) static LOST: PerCpuArray<u64, { POLICY_SLOTS as usize }> = PerCpuArra
 
 /// Refusals of the canary, by hook.
 #[btf_map]
-pub(crate) static CANARY: PerCpuArray<u64, { Hook::COUNT }> = PerCpuArray::new();
+pub(crate) static CANARY: PerCpuArray<u64, { Hook::ROOM }> = PerCpuArray::new();
 
 /// Buffers that a decision claims while it runs.
 #[btf_map]

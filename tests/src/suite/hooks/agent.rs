@@ -27,8 +27,13 @@ pub(crate) struct Agent(Child);
 impl Agent {
     /// Starts it and waits until it is healthy, with every hook proven.
     pub(crate) fn start() -> Result<Self> {
+        Self::start_as(&stockade())
+    }
+
+    /// The same with another binary.
+    pub(crate) fn start_as(program: &Path) -> Result<Self> {
         fs::create_dir_all(PROFILES).context(PROFILES)?;
-        let mut agent = Self(agent_command()?.spawn().context("starting the agent")?);
+        let mut agent = Self::spawn(program)?;
         let status = cli(&["status", "--wait", "90s", "-o", "json"])?;
         if let Some(ended) = agent.0.try_wait().context("looking after the agent")? {
             bail!("the agent ended with {ended}: {}", last_words());
@@ -38,6 +43,11 @@ impl Agent {
         let hooks = status["hooks"].as_array().context("no hooks in status")?;
         ensure!(!hooks.is_empty() && hooks.iter().all(|hook| hook["proven"] == true), "unproven: {hooks:?}");
         Ok(agent)
+    }
+
+    /// Starts it, whatever becomes of it.
+    pub(crate) fn spawn(program: &Path) -> Result<Self> {
+        Ok(Self(agent_command(program)?.spawn().context("starting the agent")?))
     }
 
     /// Has no chance to say good-bye.
@@ -70,9 +80,9 @@ impl Drop for Agent {
 }
 
 /// The agent's command line.
-pub(crate) fn agent_command() -> Result<Command> {
+fn agent_command(program: &Path) -> Result<Command> {
     let log = OpenOptions::new().create(true).append(true).open(LOG).context(LOG)?;
-    let mut command = Command::new(stockade());
+    let mut command = Command::new(program);
     command.args(["agent", "--profiles", PROFILES, "--state", STATE]);
     command.stdin(Stdio::null()).stdout(log.try_clone().context(LOG)?).stderr(log);
     Ok(command)
