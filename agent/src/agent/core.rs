@@ -312,6 +312,11 @@ impl<E: Enforcer> Core<E> {
         !self.failed.is_empty() || self.live.values().any(|live| live.state == PolicyState::Failed)
     }
 
+    /// The kernel side, to look at.
+    pub const fn kernel(&self) -> &E {
+        &self.kernel
+    }
+
     /// The kernel side.
     pub fn kernel_mut(&mut self) -> &mut E {
         &mut self.kernel

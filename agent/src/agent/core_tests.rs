@@ -41,6 +41,9 @@ impl Enforcer for Fake {
     fn last_generation(&self) -> Result<u64, KernelError> {
         Ok(self.policies.values().map(|(generation, _)| *generation).max().unwrap_or(0))
     }
+    fn guard_again(&mut self) -> Result<(), KernelError> {
+        Ok(())
+    }
     fn tidy(&mut self) -> Result<(), KernelError> {
         Ok(())
     }
@@ -57,6 +60,9 @@ impl Enforcer for Fake {
     fn unbind(&mut self, cgroup: u64) -> Result<(), KernelError> {
         self.bound.remove(&cgroup);
         Ok(())
+    }
+    fn is_labelled(&self, _pid: u32) -> Result<bool, KernelError> {
+        Ok(false)
     }
     fn bound(&self) -> Result<Vec<(u64, SubjectEntry)>, KernelError> {
         Ok(self.bound.iter().map(|(cgroup, entry)| (*cgroup, *entry)).collect())

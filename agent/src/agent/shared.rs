@@ -47,6 +47,19 @@ pub struct Shared<E> {
 pub struct Handler<E>(pub Arc<Shared<E>>);
 
 impl<E: Enforcer> Answer for Handler<E> {
+    fn refusal(&self, caller: Caller) -> Option<String> {
+        let message = match caller.pid.map(|pid| locked(&self.0.core).kernel().is_labelled(pid)) {
+            Some(Ok(false)) => return None,
+            Some(Ok(true)) => "a confined process may not ask the agent".to_owned(),
+            Some(Err(error)) => {
+                format!("the agent cannot tell whether it is a confined process that asks: {error}")
+            }
+            None => "the agent cannot see the process that asks; is it in another pid namespace?".to_owned(),
+        };
+        tracing::warn!(pid = caller.pid, message, "refused");
+        Some(message)
+    }
+
     async fn answer(&self, request: Request, caller: Caller) -> Response {
         let shared = Arc::clone(&self.0);
         let answer = tokio::task::spawn_blocking(move || shared.answer(request, caller));
@@ -215,6 +228,10 @@ impl<E: Enforcer> Shared<E> {
         }
         core.sweep(clock::now_s(), |row| cgroup::id_of(&row.path) != Some(row.cgroup))?;
         core.kernel_mut().tidy()?;
+        if let Err(error) = core.kernel_mut().guard_again() {
+            // It was told before; what is there anew may be on its way.
+            tracing::debug!(%error, "not everything is guarded");
+        }
         core.check_losses(clock::now_s())
     }
 }

@@ -204,7 +204,8 @@ fn because(decision: &Decision, missing: &[&str]) -> String {
         | Reason::PolicyCorrupt
         | Reason::LabelFull
         | Reason::BadAddress
-        | Reason::UnsupportedFamily => format!("no rule grants {}", missing.join(", ")),
+        | Reason::UnsupportedFamily
+        | Reason::Guarded => format!("no rule grants {}", missing.join(", ")),
     }
 }
 

@@ -5,11 +5,12 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
-use std::{fs, thread};
+use std::{fs, io, thread};
 
 use aya::programs::links::FdLink;
 use aya::programs::{Lsm, Program, ProgramError};
 use aya::{Btf, Ebpf, EbpfLoader, VerifierLogLevel};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use stockade_abi::head::{Head, Size};
 use stockade_abi::hook::Hook;
 use stockade_abi::label::SubjectEntry;
@@ -18,6 +19,7 @@ use stockade_abi::reason::Mode;
 use super::error::KernelError;
 use super::events::Events;
 use super::facts::Facts;
+use super::guard::Guards;
 use super::log::ProgramLog;
 use super::maps::{Maps, PINNED};
 use super::pins::Pins;
@@ -85,6 +87,7 @@ pub struct Kernel {
     /// Loaded but not yet attached; `None` once they are in force.
     loaded: Option<Box<Ebpf>>,
     proven: Vec<Hook>,
+    guards: Guards,
     log: Option<ProgramLog>,
 }
 
@@ -120,7 +123,10 @@ impl Kernel {
         };
         let maps = Maps::open(&pins)?;
         let tables = Tables::of(maps.heads()?.into_iter());
-        Ok((Self { pins, maps, tables, loaded, proven: Vec::new(), log: None }, start))
+        Ok((
+            Self { pins, maps, tables, loaded, proven: Vec::new(), guards: Guards::default(), log: None },
+            start,
+        ))
     }
 
     /// Attaches the programs of this build, then drops those of any other. With programs that are in
@@ -153,6 +159,18 @@ impl Kernel {
             self.log = Some(ProgramLog::of_pinned(&own)?);
         }
         Ok(())
+    }
+
+    /// Guards the agent's own program and directories against labelled processes. To be called before
+    /// [`Self::prove`], by which what was remembered of them ends.
+    pub fn guard(&mut self, own: Vec<PathBuf>) -> Result<(), KernelError> {
+        self.guards = Guards::new(own);
+        self.guard_again()
+    }
+
+    /// The same once more, for what has been put in the place of something that was guarded.
+    pub fn guard_again(&mut self) -> Result<(), KernelError> {
+        self.guards.tell(&mut self.maps, self.pins.root())
     }
 
     /// Proves each hook by a canary: `exe` is this program, started once more. Takes well under a second.
@@ -237,6 +255,15 @@ impl Kernel {
     /// Forgets a cgroup. Processes labelled before keep their label.
     pub fn unbind(&mut self, cgroup: u64) -> Result<(), KernelError> {
         self.maps.unbind(cgroup)
+    }
+
+    /// Whether the process is labelled.
+    pub fn is_labelled(&self, pid: u32) -> Result<bool, KernelError> {
+        let gone = |error| KernelError::file("cannot look at", format!("/proc/{pid}"))(error);
+        let process = i32::try_from(pid).ok().and_then(Pid::from_raw);
+        let process = process.ok_or_else(|| gone(io::ErrorKind::NotFound.into()))?;
+        let pidfd = pidfd_open(process, PidfdFlags::empty()).map_err(|errno| gone(errno.into()))?;
+        self.maps.is_labelled(&pidfd)
     }
 
     /// Every bound cgroup.
@@ -335,7 +362,7 @@ fn verify(ebpf: &mut Ebpf, kernel: &Btf) -> Result<(), KernelError> {
     };
     thread::scope(|scope| {
         let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().map(|worker| worker.join().unwrap_or(Err(KernelError::Loader))).collect()
+        workers.into_iter().try_for_each(|worker| worker.join().unwrap_or(Err(KernelError::Loader)))
     })
 }
 

@@ -7,6 +7,7 @@ use aya::Pod;
 use aya::maps::{Array, ArrayOfMaps, HashMap, Map, MapData, MapError, PerCpuArray, RingBuf};
 use stockade_abi::head::{Head, Size};
 use stockade_abi::hook::Hook;
+use stockade_abi::known::{Guard, InodeMemory};
 use stockade_abi::label::{Label, SubjectEntry};
 use stockade_abi::reason::Reason;
 use stockade_abi::{POLICY_SLOTS, RENAMES_SLOT, table};
@@ -68,6 +69,8 @@ struct Shared<T>(T);
 unsafe impl Pod for Shared<Label> {}
 // SAFETY: as above.
 unsafe impl Pod for Shared<SubjectEntry> {}
+// SAFETY: as above.
+unsafe impl Pod for Shared<InodeMemory> {}
 
 type TablesOf<const WORDS: usize> = ArrayOfMaps<MapData, Array<MapData, [u64; WORDS]>>;
 
@@ -75,6 +78,7 @@ type TablesOf<const WORDS: usize> = ArrayOfMaps<MapData, Array<MapData, [u64; WO
 pub(super) struct Maps {
     labels: HashMap<MapData, i32, Shared<Label>>,
     subjects: HashMap<MapData, u64, Shared<SubjectEntry>>,
+    inodes: HashMap<MapData, i32, Shared<InodeMemory>>,
     heads: Array<MapData, [u64; POLICY_SLOTS as usize]>,
     /// The same once more, to be stored to.
     head_words: MapData,
@@ -94,6 +98,8 @@ impl Maps {
             // Task storage takes a pidfd as key where a hash takes its own; the calls are the same.
             labels: HashMap::try_from(Map::HashMap(open(LABELS)?)).map_err(KernelError::map(LABELS))?,
             subjects: HashMap::try_from(Map::HashMap(open(SUBJECTS)?)).map_err(KernelError::map(SUBJECTS))?,
+            // As task storage, with a descriptor of the file.
+            inodes: HashMap::try_from(Map::HashMap(open(INODES)?)).map_err(KernelError::map(INODES))?,
             heads: Array::try_from(Map::Array(open(HEADS)?)).map_err(KernelError::map(HEADS))?,
             head_words: open(HEADS)?,
             small: Sized::open(pins, SMALL)?,
@@ -116,6 +122,21 @@ impl Maps {
     /// Labels the process that `pidfd` refers to.
     pub(super) fn label(&mut self, pidfd: &OwnedFd, label: Label) -> Result<(), KernelError> {
         self.labels.insert(pidfd.as_raw_fd(), Shared(label), 0).map_err(KernelError::map(LABELS))
+    }
+
+    /// Whether the process that `pidfd` refers to is labelled.
+    pub(super) fn is_labelled(&self, pidfd: &OwnedFd) -> Result<bool, KernelError> {
+        match self.labels.get(&pidfd.as_raw_fd(), 0) {
+            Ok(_) => Ok(true),
+            Err(error) if is_absent(&error) => Ok(false),
+            Err(error) => Err(KernelError::map(LABELS)(error)),
+        }
+    }
+
+    /// Guards the file that `file` is open for.
+    pub(super) fn guard(&mut self, file: &OwnedFd, guard: Guard) -> Result<(), KernelError> {
+        let memory = Shared(InodeMemory::guarded(guard));
+        self.inodes.insert(file.as_raw_fd(), memory, 0).map_err(KernelError::map(INODES))
     }
 
     pub(super) fn bind(&mut self, cgroup: u64, entry: SubjectEntry) -> Result<(), KernelError> {

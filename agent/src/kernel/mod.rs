@@ -5,6 +5,7 @@ mod canary;
 mod error;
 mod events;
 mod facts;
+mod guard;
 mod heritage;
 mod load;
 mod log;

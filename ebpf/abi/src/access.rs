@@ -26,6 +26,9 @@ pub const EXEC: AccessSet = 1 << 9;
 /// Connect to a peer.
 pub const CONNECT: AccessSet = 1 << 10;
 
+/// What changes the object or its name.
+pub const CHANGES: AccessSet = WRITE | APPEND | CREATE | DELETE | RENAME | LINK | ATTR;
+
 /// Every access with the word that profiles, events and the command line use for it.
 pub const WORDS: [(AccessSet, &str); 11] = [
     (READ, "read"),

@@ -68,11 +68,13 @@ pub enum Reason {
     UnsupportedFamily = 10,
     /// A deny rule takes it.
     DenyRule = 11,
+    /// It would change what is the agent's own, which no rule grants.
+    Guarded = 12,
 }
 
 impl Reason {
     /// Number of counters needed to count by reason: values start at 1.
-    pub const COUNT: usize = 12;
+    pub const COUNT: usize = 13;
 
     /// Counters for which there is room in the maps: the next build may have more reasons, and goes on
     /// with the maps of this one.
@@ -91,6 +93,7 @@ impl Reason {
         Self::BadAddress,
         Self::UnsupportedFamily,
         Self::DenyRule,
+        Self::Guarded,
     ];
 
     /// The direction in which a decision with this reason goes under `mode`.
@@ -100,6 +103,7 @@ impl Reason {
     pub const fn verdict(self, mode: Option<Mode>) -> Verdict {
         match self {
             Self::Rule => Verdict::Allowed,
+            Self::Guarded => Verdict::Denied,
             Self::NoRule
             | Self::DenyRule
             | Self::PathTooLong
@@ -121,7 +125,7 @@ impl Reason {
     /// loss: the baseline cannot contain what happened.
     pub const fn is_complete(self) -> bool {
         match self {
-            Self::Rule | Self::NoRule | Self::DenyRule => true,
+            Self::Rule | Self::NoRule | Self::DenyRule | Self::Guarded => true,
             Self::PathTooLong
             | Self::PathUnreadable
             | Self::ScratchBusy
@@ -147,6 +151,7 @@ impl Reason {
             Self::BadAddress => "bad-address",
             Self::UnsupportedFamily => "unsupported-family",
             Self::DenyRule => "deny-rule",
+            Self::Guarded => "guarded",
         }
     }
 }
@@ -247,8 +252,8 @@ impl TryFrom<u8> for Reason {
     type Error = UnknownValue;
     fn try_from(value: u8) -> Result<Self, UnknownValue> {
         match value {
-            1..=11 => Ok(Self::ALL[usize::from(value) - 1]),
-            0 | 12.. => Err(UnknownValue { what: "reason", value }),
+            1..=12 => Ok(Self::ALL[usize::from(value) - 1]),
+            0 | 13.. => Err(UnknownValue { what: "reason", value }),
         }
     }
 }

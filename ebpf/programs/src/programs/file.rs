@@ -110,7 +110,7 @@ fn judge_file(task: *mut task_struct, file: Pointer, access: AccessSet) -> i32 {
     // Before the path is looked at: what was found under an older count is not remembered.
     let (head, renames) = (policy::head(label.policy), policy::renames());
     let found = path::of_file(task, file, head, renames, label.subject, slot);
-    let question = Question { operation: Operation::File, access, object: found.object };
+    let question = Question { operation: Operation::File, access, object: found.object(access, slot) };
     let judged = judge(&label, head, &question, slot);
     scratch::release(slot);
     path::learn(file, label.policy, &found, &judged);

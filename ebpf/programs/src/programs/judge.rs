@@ -83,7 +83,7 @@ pub(crate) fn judge(label: &Label, head: Head, question: &Question, scratch: *mu
     let generation = head.generation();
     let record = Record { label, question, mode, verdict, reason, missing, generation };
     let recorded = emit::record(&record, scratch);
-    if mode == Mode::Learn as u32 {
+    if mode == Mode::Learn as u32 && reason != Reason::Guarded as u32 {
         // What was not reported must not be remembered as reported.
         let reported = if recorded { u64::from(question.access) } else { 0 };
         let session = label.flags & SESSION != 0;
@@ -120,7 +120,9 @@ pub(crate) fn mode_number(mode: Option<Mode>) -> u32 {
 /// reason and mode: proven below.
 #[inline(always)]
 pub(crate) const fn verdict_number(reason: u32, mode: u32) -> u32 {
-    if reason == Reason::Rule as u32 || mode == Mode::Learn as u32 {
+    if reason == Reason::Guarded as u32 {
+        Verdict::Denied as u32
+    } else if reason == Reason::Rule as u32 || mode == Mode::Learn as u32 {
         Verdict::Allowed as u32
     } else if mode == Mode::Audit as u32 {
         Verdict::WouldDeny as u32

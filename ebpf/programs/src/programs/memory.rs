@@ -7,7 +7,7 @@ use core::ptr::{read_volatile, write_volatile};
 
 use aya_ebpf::bindings::task_struct;
 use stockade_abi::head::Head;
-use stockade_abi::known::{self, InodeMemory, Known, WRITING};
+use stockade_abi::known::{self, GUARDED, Guard, InodeMemory, Known, WRITING};
 use stockade_abi::reason::Mode;
 
 use super::atomic;
@@ -241,4 +241,18 @@ pub(crate) fn comes_again(inode: Pointer) -> bool {
     // SAFETY: as above.
     unsafe { write_volatile(slot, mark) };
     false
+}
+
+/// Whether this inode is the agent's own.
+#[inline(always)]
+fn is_guarded(inode: Pointer) -> bool {
+    let known = way(INODES.get(inode), 0);
+    !known.is_null() && field!(known, dentry) == GUARDED && field!(known, grants) == Guard::Own as u64
+}
+
+/// Whether this directory entry, or the directory that it is in, is the agent's own.
+#[inline(always)]
+pub(crate) fn is_of_agent(dentry: Pointer) -> bool {
+    let parent: Pointer = load!(dentry, dentry_parent as Pointer);
+    is_guarded(load!(dentry, dentry_inode as Pointer)) || is_guarded(load!(parent, dentry_inode as Pointer))
 }

@@ -230,9 +230,10 @@ fn the_long_way(
         }
         Err(problem) => Object::none(problem),
     };
-    let problem = scratch::plain(slot, object.problem);
+    let guarded = memory::is_of_agent(name.dentry);
+    let problem = scratch::plain(slot, if guarded { Reason::Guarded as u32 } else { object.problem });
     let object = Object { problem, len: scratch::plain(slot, object.len), ..object };
-    let steady = scratch::plain(slot, u32::from(steady)) != 0;
+    let steady = scratch::plain(slot, u32::from(steady && !guarded)) != 0;
     let question = Question { operation: Operation::File, access, object };
     let judged = judge(&label, head, &question, slot);
     scratch::release(slot);

@@ -2,6 +2,7 @@
 //! state damaged. All the while subjects try what is allowed and what is forbidden.
 
 mod crowd;
+mod guard;
 mod pins;
 mod restart;
 mod state;
@@ -24,6 +25,7 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
     crowd::prepare()?;
     let agent = Agent::start()?;
     let agent = restart::run(report, agent)?;
+    guard::run(report);
     let agent = pins::run(report, agent)?;
     let agent = state::run(report, agent)?;
     upgrade::run(report, agent)?;

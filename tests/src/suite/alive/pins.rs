@@ -9,7 +9,8 @@ use stockade_abi::{ABI_VERSION, LABELS_SINCE};
 
 use super::crowd::Crowd;
 use crate::suite::Report;
-use crate::suite::hooks::agent::{self, Agent};
+use crate::suite::hooks::agent::{self, Agent, PATIENCE};
+use crate::suite::wait::eventually;
 
 pub(super) const PINS: &str = "/sys/fs/bpf/stockade";
 
@@ -167,8 +168,9 @@ fn older_abi(agent: Agent) -> Result<Agent> {
 
 /// An agent does not start, and says so in these words.
 pub(super) fn refused(words: &str) -> Result<()> {
-    let output = agent::cli(&["agent", "--profiles", agent::PROFILES, "--state", agent::STATE])?;
-    let told = agent::told(&output);
-    ensure!(output.status.code() == Some(2) && told.contains(words), "no `{words}` in {told}");
+    let mut agent = Agent::spawn(&crate::suite::stockade())?;
+    let ended = eventually(PATIENCE, "the end of an agent", || agent.ended())?;
+    let told = agent::last_words();
+    ensure!(ended.code() == Some(2) && told.contains(words), "{ended}, no `{words}` in {told}");
     Ok(())
 }

@@ -50,6 +50,11 @@ impl Agent {
         Ok(Self(agent_command(program)?.spawn().context("starting the agent")?))
     }
 
+    /// How it ended, if it has.
+    pub(crate) fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        self.0.try_wait().context("looking after the agent")
+    }
+
     /// Has no chance to say good-bye.
     pub(crate) fn kill(mut self) -> Result<()> {
         self.0.kill().context("killing the agent")?;

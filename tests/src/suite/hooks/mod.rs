@@ -12,7 +12,7 @@ mod matcher;
 mod memory;
 mod race;
 mod scene;
-mod subject;
+pub(super) mod subject;
 mod swap;
 mod words;
 
