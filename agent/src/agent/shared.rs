@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use stockade_abi::label::SHARES_HOST_ROOT;
 use stockade_abi::reason::Mode;
 
-use super::catalog::{self, Catalog, Fingerprint};
+use super::catalog::{self, Fingerprint};
 use super::core::{Core, CoreError};
 use super::enforcer::Enforcer;
 use super::report::{RecorderStatus, Surroundings};
@@ -18,8 +19,12 @@ use crate::clock;
 use crate::control::server::{Answer, Caller};
 use crate::control::{Bind, ProfileRef, Request, Response, Run};
 use crate::identity::{Names, cgroup};
+use crate::kernel;
 use crate::profile;
 use crate::store::subjects::SubjectRow;
+
+/// How long others get to take the lock between two policies.
+const GIVE_WAY: Duration = Duration::from_micros(200);
 
 /// A lock whose holder panicked still guards whole values: each change is made by one call, and a panic
 /// ends the agent.
@@ -192,18 +197,23 @@ impl<E: Enforcer> Shared<E> {
                 return Ok(());
             }
         };
-        let before: Catalog = {
-            let mut core = locked(&self.core);
-            core.unreadable(None);
-            core.catalog().clone()
-        };
+        locked(&self.core).unreadable(None);
         let Some((found, sources)) = looked else { return Ok(()) };
+        let before = locked(&self.core).catalog().clone();
         // Compiling takes its time; bindings go on meanwhile.
         let (catalog, tables) = catalog::judge(sources, &before);
         for bad in catalog.bad.iter().filter(|bad| !before.bad.contains(bad)) {
             tracing::error!("a profile is not used:\n{}", bad.message);
         }
-        locked(&self.core).apply(catalog, tables, false)?;
+        let mut tables = tables;
+        let steps = locked(&self.core).begin(catalog);
+        for step in steps {
+            // One at a time: the kernel takes a while for each, and others want the lock.
+            locked(&self.core).take(&step, &mut tables, false);
+            std::thread::park_timeout(GIVE_WAY);
+        }
+        locked(&self.core).free_unused()?;
+        kernel::give_back_memory();
         *print = found;
         Ok(())
     }

@@ -152,6 +152,7 @@ pub async fn run(options: Options) -> Result<(), AgentError> {
     kernel.forget_observations()?;
     let mut core = Core::recover(kernel, store, new_boot)?;
     core.apply(catalog, tables, true)?;
+    crate::kernel::give_back_memory();
     if start == Start::Migrated {
         let bare = core.without_policy()?;
         if !bare.is_empty() {

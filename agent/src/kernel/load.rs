@@ -73,7 +73,7 @@ pub struct Swap<'a> {
     pub generation: u64,
     /// The mode to judge under.
     pub mode: Mode,
-    /// The table, checked.
+    /// The table, checked; what is missing to its size is zeroes.
     pub words: &'a [u64],
     /// What tells equal tables: the SHA-256 of the words.
     pub digest: &'a str,
@@ -202,7 +202,9 @@ impl Kernel {
         let number = match self.tables.place(swap.digest, size).ok_or(KernelError::TablesFull(size))? {
             Placed::There(number) => number,
             Placed::Fresh(number) => {
-                self.maps.put_table(number, swap.words)?;
+                let mut words = swap.words.to_vec();
+                words.resize(size.words(), 0);
+                self.maps.put_table(number, &words)?;
                 number
             }
         };

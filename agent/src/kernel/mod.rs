@@ -10,6 +10,7 @@ mod heritage;
 mod load;
 mod log;
 mod maps;
+mod memory;
 mod object;
 mod pins;
 pub mod probe;
@@ -22,6 +23,7 @@ pub use error::KernelError;
 pub use events::Events;
 pub use load::{HookState, Kernel, Removed, Start, Swap};
 pub use log::ProgramLog;
+pub use memory::give_back_memory;
 pub use object::build_id;
 
 use std::collections::BTreeMap;

@@ -203,13 +203,17 @@ fn truncated(agent: Agent) -> Result<Agent> {
     without_database(agent, || {
         let file = OpenOptions::new().write(true).open(path(DATABASE[0])).context("the database")?;
         let size = file.metadata().context("the database")?.len();
-        file.set_len(size / 2 + 100).context("cutting the database short")?;
+        // A small one was all in the log that goes with it: nothing is left to be cut short.
+        let is_there = size >= 8192;
+        if is_there {
+            file.set_len(size / 2 + 100).context("cutting the database short")?;
+        }
         for name in &DATABASE[1..] {
             if fs::exists(path(name)).context("the database")? {
                 fs::remove_file(path(name)).context("the database")?;
             }
         }
-        Ok(true)
+        Ok(is_there)
     })
 }
 
