@@ -84,6 +84,8 @@ pub struct Kernel {
     pins: Pins,
     maps: Maps,
     tables: Tables,
+    /// Those that this kernel has.
+    present: Vec<Hook>,
     /// Loaded but not yet attached; `None` once they are in force.
     loaded: Option<Box<Ebpf>>,
     proven: Vec<Hook>,
@@ -96,10 +98,11 @@ impl Kernel {
     /// by this; [`Self::attach`] does it when the policies are in place.
     pub fn start(pin_dir: &Path) -> Result<(Self, Start), KernelError> {
         let pins = Pins::new(pin_dir);
+        let present = btf::hooks()?;
         let predecessor = pins.predecessor()?;
         let own = pins.build(&object::build_id());
         let finished = pins.finished()?;
-        let start = if Pins::is_complete(&own) {
+        let start = if Pins::is_complete(&own, &present) {
             Start::Adopted
         } else if finished.contains(&own) {
             Start::Repaired
@@ -118,13 +121,22 @@ impl Kernel {
         let loaded = match start {
             Start::Adopted => None,
             Start::Fresh | Start::Upgraded | Start::Migrated | Start::Repaired => {
-                Some(Box::new(load(&pins)?))
+                Some(Box::new(load(&pins, &present)?))
             }
         };
         let maps = Maps::open(&pins)?;
         let tables = Tables::of(maps.heads()?.into_iter());
         Ok((
-            Self { pins, maps, tables, loaded, proven: Vec::new(), guards: Guards::default(), log: None },
+            Self {
+                pins,
+                maps,
+                tables,
+                present,
+                loaded,
+                proven: Vec::new(),
+                guards: Guards::default(),
+                log: None,
+            },
             start,
         ))
     }
@@ -139,8 +151,8 @@ impl Kernel {
             self.log = Some(ProgramLog::of_loaded(&mut loaded)?);
             Pins::remove(&unfinished)?;
             make_directory(&unfinished)?;
-            for hook in Hook::ALL {
-                attach(&mut loaded, hook, &unfinished)?;
+            for hook in &self.present {
+                attach(&mut loaded, *hook, &unfinished)?;
             }
             if own.exists() {
                 let replaced = self.pins.replaced(&id);
@@ -180,7 +192,7 @@ impl Kernel {
         Ok(self.hooks())
     }
 
-    /// The state of each hook now.
+    /// The state of each hook of this kernel now.
     pub fn hooks(&self) -> Vec<HookState> {
         let own = self.pins.build(&object::build_id());
         let state = |hook: Hook| {
@@ -193,7 +205,7 @@ impl Kernel {
                 verified_instructions: facts.verified_instructions,
             }
         };
-        Hook::ALL.into_iter().map(state).collect()
+        self.present.iter().copied().map(state).collect()
     }
 
     /// Puts a policy in force in a slot: its table first, unless an equal one is there, then its head.
@@ -313,15 +325,15 @@ impl Kernel {
 }
 
 /// Loads the object with its maps pinned, or with those that are pinned already.
-fn load(pins: &Pins) -> Result<Ebpf, KernelError> {
-    match load_with(pins, VerifierLogLevel::DISABLE) {
+fn load(pins: &Pins, hooks: &[Hook]) -> Result<Ebpf, KernelError> {
+    match load_with(pins, hooks, VerifierLogLevel::DISABLE) {
         // Once more, for the log: writing it makes loading many times slower.
-        Err(KernelError::Program { .. }) => load_with(pins, VerifierLogLevel::DEBUG),
+        Err(KernelError::Program { .. }) => load_with(pins, hooks, VerifierLogLevel::DEBUG),
         outcome => outcome,
     }
 }
 
-fn load_with(pins: &Pins, log: VerifierLogLevel) -> Result<Ebpf, KernelError> {
+fn load_with(pins: &Pins, hooks: &[Hook], log: VerifierLogLevel) -> Result<Ebpf, KernelError> {
     let object = object::bytes().ok_or(KernelError::NoObject)?;
     let object = relocate(object, &btf::offsets()?)?;
     let kernel = Btf::from_sys_fs()?;
@@ -336,16 +348,16 @@ fn load_with(pins: &Pins, log: VerifierLogLevel) -> Result<Ebpf, KernelError> {
         loader.map_pin_path(name, path.as_path());
     }
     let mut ebpf = loader.load(&object).map_err(|error| KernelError::Load(Box::new(error)))?;
-    verify(&mut ebpf, &kernel)?;
+    verify(&mut ebpf, &kernel, hooks)?;
     Ok(ebpf)
 }
 
 /// Hands every program to the verifier, as many at once as there are processors: it looks at each for
 /// itself, and that is nearly all the time that a first start takes.
-fn verify(ebpf: &mut Ebpf, kernel: &Btf) -> Result<(), KernelError> {
+fn verify(ebpf: &mut Ebpf, kernel: &Btf, hooks: &[Hook]) -> Result<(), KernelError> {
     let mut programs: BTreeMap<&str, &mut Program> = ebpf.programs_mut().collect();
     let mut waiting = Vec::new();
-    for hook in Hook::ALL {
+    for hook in hooks.iter().copied() {
         let program = programs.remove(hook.program()).ok_or(KernelError::NoProgram(hook))?;
         let program: &mut Lsm = program.try_into().map_err(|source| refused(hook, source))?;
         waiting.push((hook, program));

@@ -124,10 +124,11 @@ impl Pins {
         Ok(builds)
     }
 
-    /// Whether every hook's link and program are pinned in `directory`.
-    pub(super) fn is_complete(directory: &Path) -> bool {
-        let is_there = |hook| Self::link(directory, hook).exists() && Self::program(directory, hook).exists();
-        Hook::ALL.into_iter().all(is_there)
+    /// Whether link and program of each of `hooks` are pinned in `directory`.
+    pub(super) fn is_complete(directory: &Path, hooks: &[Hook]) -> bool {
+        let is_there =
+            |hook: &Hook| Self::link(directory, *hook).exists() && Self::program(directory, *hook).exists();
+        hooks.iter().all(is_there)
     }
 
     /// Removes one directory of pins. What was only held by them ends here.

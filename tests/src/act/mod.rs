@@ -4,6 +4,7 @@
 mod bench;
 mod facility;
 mod files;
+mod given;
 mod names;
 mod net;
 mod probe;
@@ -69,6 +70,11 @@ fn perform(words: &[String]) -> Result<u8> {
         "reads" => files::reads(word(0)?),
         "list" => files::list(word(0)?),
         "deleted" => files::deleted(word(0)?),
+        "given" => given::given(word(0)?),
+        "receive" => given::receive(word(0)?),
+        "setxattr" => given::setxattr(word(0)?, word(1)?),
+        "removexattr" => given::removexattr(word(0)?, word(1)?),
+        "setflags" => given::setflags(word(0)?),
         "load" => files::load(word(0)?, word(1)?, word(2)?),
         "probe" => probe::run(word(0)?),
         "race" => race::run(word(0)?, word(1)?.parse()?),

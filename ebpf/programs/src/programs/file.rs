@@ -7,18 +7,26 @@ use stockade_abi::hook::Hook;
 use stockade_abi::label::CANARY;
 use stockade_abi::reason::{Operation, Reason};
 
+use super::inherited::is_refused;
 use super::judge::{ALLOW, DENY, Question, judge, without_object};
-use super::kernel::{Pointer, current, load, offset, probe_at};
+use super::kernel::{Pointer, current, load, offset, probe, probe_at};
 use super::label::{self, Tag};
+use super::opened::only_appends;
 use super::{count, path, policy, quick, scratch};
 
 const O_ACCMODE: u32 = 0o3;
 const O_RDONLY: u32 = 0o0;
 const O_WRONLY: u32 = 0o1;
 const O_TRUNC: u32 = 0o1000;
-const O_APPEND: u32 = 0o2000;
+pub(crate) const O_APPEND: u32 = 0o2000;
 /// Set by the kernel alone, on the files of a program that is being started.
 const FMODE_EXEC: u32 = 0x20;
+/// Open for reading.
+pub(crate) const FMODE_READ: u32 = 0x1;
+/// Open for nothing but its place.
+pub(crate) const FMODE_PATH: u32 = 1 << 14;
+/// Open for writing, in whatever way.
+pub(crate) const FMODE_WRITE: u32 = 0x2;
 /// The name was made by this open.
 const FMODE_CREATED: u32 = 1 << 20;
 /// The kernel's own file below an overlay file: the user's open was judged already.
@@ -28,8 +36,11 @@ const SB_KERNMOUNT: u64 = 1 << 22;
 /// `s_magic` of pipes.
 const PIPEFS: u64 = 0x5049_5045;
 /// Namespace of mounts that no process can reach: `ERR_PTR(-EINVAL)`.
-const MNT_NS_INTERNAL: u64 = -22i64 as u64;
-const PROT_EXEC: u64 = 4;
+pub(crate) const MNT_NS_INTERNAL: u64 = -22i64 as u64;
+pub(crate) const PROT_WRITE: u64 = 2;
+pub(crate) const PROT_EXEC: u64 = 4;
+/// What is written into the mapping goes into the file.
+const MAP_SHARED: u64 = 1;
 
 /// `file_open(file)`.
 #[inline(always)]
@@ -76,33 +87,46 @@ pub(crate) fn mmap_file(ctx: &LsmContext) -> i32 {
     if before != 0 {
         return before;
     }
-    let prot: u64 = ctx.arg(2);
-    if prot & PROT_EXEC == 0 {
+    let (prot, flags): (u64, u64) = (ctx.arg(2), ctx.arg(3));
+    let writes = prot & PROT_WRITE != 0 && flags & MAP_SHARED != 0;
+    let file: Pointer = ctx.arg(0);
+    // Anonymous memory made executable is how just-in-time compilers work.
+    if file.is_null() {
         return ALLOW;
     }
     let task = current();
     let Some(tag) = label::tag(task) else { return ALLOW };
+    if is_refused(tag.flags, file) {
+        return DENY;
+    }
+    if prot & PROT_EXEC == 0 && !writes {
+        return ALLOW;
+    }
     if tag.flags & CANARY != 0 {
         count::canary(Hook::MmapFile);
         return DENY;
     }
-    let file: Pointer = ctx.arg(0);
-    // Anonymous memory made executable is how just-in-time compilers work.
-    if file.is_null() || is_own_program(task.cast(), file) {
-        return ALLOW;
+    let mut access = 0;
+    if prot & PROT_EXEC != 0 && !is_own_program(task.cast(), file) {
+        access |= access::MAP;
     }
-    let wanted = || access::MAP;
-    if quick::remembered(task, tag, file, wanted)
+    // Through a mapping a file opened for appending can be written anywhere.
+    if writes && only_appends(file) {
+        access |= access::WRITE;
+    }
+    let wanted = || access;
+    if access == 0
+        || quick::remembered(task, tag, file, wanted)
         || quick::unremembered(task, tag, file, wanted, || true, || false)
     {
         return ALLOW;
     }
-    judge_file(task, file, access::MAP)
+    judge_file(task, file, access)
 }
 
 /// The long way: by the whole path, which is then remembered.
 #[inline(always)]
-fn judge_file(task: *mut task_struct, file: Pointer, access: AccessSet) -> i32 {
+pub(crate) fn judge_file(task: *mut task_struct, file: Pointer, access: AccessSet) -> i32 {
     let Some(label) = label::of(task) else { return ALLOW };
     let Some(slot) = scratch::claim() else {
         return without_object(&label, Operation::File, Reason::ScratchBusy);
@@ -126,7 +150,7 @@ fn wanted_of(file: Pointer) -> AccessSet {
 /// The accesses that an open asks for. That it makes a name is judged before, by the hook for that,
 /// except for a file without a name.
 #[inline(always)]
-fn wanted(flags: u32, mode: impl Fn() -> u32) -> AccessSet {
+pub(crate) fn wanted(flags: u32, mode: impl Fn() -> u32) -> AccessSet {
     // Most opens.
     if flags & (O_ACCMODE | O_TRUNC) == O_RDONLY {
         return access::READ;
@@ -168,6 +192,17 @@ fn is_pipe(file: Pointer) -> bool {
 /// Whether `file` is the program that runs: the exec hook has judged it.
 #[inline(always)]
 fn is_own_program(task: Pointer, file: Pointer) -> bool {
+    is_inode_of_own_program(task, load!(file, file_inode as Pointer))
+}
+
+/// The same by a directory entry, which the verifier need not know.
+#[inline(always)]
+pub(crate) fn is_of_own_program(task: Pointer, dentry: Pointer) -> bool {
+    probe!(dentry, dentry_inode as Pointer).is_some_and(|inode| is_inode_of_own_program(task, inode))
+}
+
+#[inline(always)]
+fn is_inode_of_own_program(task: Pointer, inode: Pointer) -> bool {
     let mm: Pointer = load!(task, task_mm as Pointer);
     if mm.is_null() {
         return false;
@@ -177,6 +212,5 @@ fn is_own_program(task: Pointer, file: Pointer) -> bool {
         return false;
     }
     let own: Pointer = load!(program, file_inode as Pointer);
-    let mapped: Pointer = load!(file, file_inode as Pointer);
-    own == mapped
+    own == inode
 }

@@ -37,18 +37,33 @@ pub(crate) struct Judged {
     pub(crate) below: u32,
 }
 
-const NOTHING: Grants = Grants { granted: 0, denied: 0, groups: 0, below: 0 };
+/// What a table says of nothing.
+pub(crate) const NOTHING: Grants = Grants { granted: 0, denied: 0, groups: 0, below: 0 };
 
 /// Judges, counts, records, answers. `head` is what was in the slot when the decision began.
 #[inline(always)]
 pub(crate) fn judge(label: &Label, head: Head, question: &Question, scratch: *mut Scratch) -> Judged {
+    let grants = match Policy::find(head) {
+        Some(policy) if question.object.problem == 0 => {
+            policy.grants(&question.object, scratch::object(scratch))
+        }
+        Some(_) | None => NOTHING,
+    };
+    conclude(label, head, question, &grants, scratch)
+}
+
+/// The same, when what the table grants is known.
+#[inline(always)]
+pub(crate) fn conclude(
+    label: &Label,
+    head: Head,
+    question: &Question,
+    grants: &Grants,
+    scratch: *mut Scratch,
+) -> Judged {
     let policy = Policy::find(head);
     let mode = head.mode();
     let problem = question.object.problem;
-    let grants = match &policy {
-        Some(policy) if problem == 0 => policy.grants(&question.object, scratch::object(scratch)),
-        Some(_) | None => NOTHING,
-    };
     let mut granted = side(grants.granted, label.flags);
     if high(grants.groups) & label.member != 0 {
         granted |= EXEC;

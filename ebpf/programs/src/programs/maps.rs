@@ -145,6 +145,10 @@ pub(crate) static PEERS: Array<KnownPeer, PEER_ENTRIES> = Array::new();
 /// A power of two.
 pub(crate) const PEER_ENTRIES: usize = 4096;
 
+/// Inodes of open files whose use was refused when a subject began, by the file's address.
+#[btf_map]
+pub(crate) static REFUSED: HashMap<u64, u64, 4096> = HashMap::new();
+
 /// Records for the agent. 4 MiB hold about 30 000 of them while the agent is away.
 #[btf_map]
 pub(crate) static EVENTS: RingBuf<u8, { 4 * 1024 * 1024 }> = RingBuf::new();

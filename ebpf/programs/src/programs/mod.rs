@@ -9,6 +9,7 @@ mod exec;
 mod facility;
 mod file;
 mod fork;
+mod inherited;
 mod judge;
 mod kernel;
 mod label;
@@ -16,12 +17,16 @@ mod maps;
 mod memory;
 mod name;
 mod names;
+mod never;
+mod opened;
 mod path;
 mod peers;
+mod place;
 mod policy;
 mod quick;
 mod rounds;
 mod scratch;
+mod widen;
 
 use aya_ebpf::macros::lsm;
 use aya_ebpf::programs::LsmContext;
@@ -109,6 +114,53 @@ fn stockade_chown(ctx: LsmContext) -> i32 {
 #[lsm(hook = "path_truncate")]
 fn stockade_truncate(ctx: LsmContext) -> i32 {
     names::file(ctx.arg(1), Hook::Truncate, ctx.arg(0), access::WRITE)
+}
+
+#[lsm(hook = "file_truncate")]
+fn stockade_ftruncate(ctx: LsmContext) -> i32 {
+    opened::truncate(&ctx)
+}
+
+#[lsm(hook = "file_mprotect")]
+fn stockade_mprotect(ctx: LsmContext) -> i32 {
+    opened::mprotect(&ctx)
+}
+
+#[lsm(hook = "file_fcntl")]
+fn stockade_fcntl(ctx: LsmContext) -> i32 {
+    opened::fcntl(&ctx)
+}
+
+#[lsm(hook = "file_permission")]
+fn stockade_permission(ctx: LsmContext) -> i32 {
+    inherited::permission(&ctx)
+}
+
+#[lsm(hook = "file_receive")]
+fn stockade_receive(ctx: LsmContext) -> i32 {
+    inherited::receive(&ctx)
+}
+
+// The first argument of those for extended attributes has another type in each kernel, and is not needed.
+
+#[lsm(hook = "inode_setxattr")]
+fn stockade_setxattr(ctx: LsmContext) -> i32 {
+    never::xattr(ctx.arg(6), Hook::SetXattr, ctx.arg(1), ctx.arg(2))
+}
+
+#[lsm(hook = "inode_removexattr")]
+fn stockade_removexattr(ctx: LsmContext) -> i32 {
+    never::xattr(ctx.arg(3), Hook::RemoveXattr, ctx.arg(1), ctx.arg(2))
+}
+
+#[lsm(hook = "file_ioctl")]
+fn stockade_ioctl(ctx: LsmContext) -> i32 {
+    never::ioctl(ctx.arg(3), Hook::Ioctl, ctx.arg(0), ctx.arg(1))
+}
+
+#[lsm(hook = "file_ioctl_compat")]
+fn stockade_ioctl_compat(ctx: LsmContext) -> i32 {
+    never::ioctl(ctx.arg(3), Hook::IoctlCompat, ctx.arg(0), ctx.arg(1))
 }
 
 #[lsm(hook = "inode_rename")]

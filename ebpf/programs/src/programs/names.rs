@@ -10,7 +10,7 @@ use super::judge::{ALLOW, DENY, Judged, Question, judge, without_object};
 use super::kernel::{Pointer, current, load, offset, probe};
 use super::memory::{self, Lesson, Place, Sight, View};
 use super::policy::{Object, side};
-use super::{climb, count, label, policy, quick, scratch};
+use super::{climb, count, label, policy, quick, scratch, widen};
 
 /// The second argument of a rename that swaps two names.
 const RENAME_EXCHANGE: u32 = 1 << 1;
@@ -18,6 +18,7 @@ const RENAME_EXCHANGE: u32 = 1 << 1;
 const S_IFMT: u32 = 0o170_000;
 const S_IFCHR: u32 = 0o020_000;
 const S_IFBLK: u32 = 0o060_000;
+const S_IFREG: u32 = 0o100_000;
 const S_IFDIR: u32 = 0o040_000;
 /// The number of a whiteout: a character device that overlay file systems mark removed names with.
 const WHITEOUT: u32 = 0;
@@ -76,12 +77,13 @@ pub(crate) fn mknod(before: i32, path: Pointer, dentry: Pointer, mode: u32, devi
     };
     let kind = mode & S_IFMT;
     let makes_device = kind == S_IFBLK || (kind == S_IFCHR && device != WHITEOUT);
-    let access = if makes_device { access::CREATE | NEVER } else { access::CREATE };
+    let runs_as_other = mode & SET_ID != 0 && (kind == S_IFREG || kind == 0);
+    let access = if makes_device || runs_as_other { access::CREATE | NEVER } else { access::CREATE };
     by_name(&doer, &Name::below(path, dentry), access)
 }
 
 /// An access that no rule grants.
-const NEVER: u32 = 1 << 31;
+pub(crate) const NEVER: u32 = 1 << 31;
 
 /// Hooks that make a name below a directory or remove one.
 #[inline(always)]
@@ -133,7 +135,21 @@ pub(crate) fn rename(before: i32, old: (Pointer, Pointer), new: (Pointer, Pointe
     } else {
         access::CREATE | access::DELETE
     };
-    by_name(&doer, &Name::below(new.0, new.1), taken)
+    let answer = by_name(&doer, &Name::below(new.0, new.1), taken);
+    if answer != ALLOW {
+        return answer;
+    }
+    let mount: Pointer = load!(new.0, path_mount as Pointer);
+    if is_directory(old.1) {
+        let answer = widen::directory(doer.task, old.1, mount, new.1);
+        if answer != ALLOW {
+            return answer;
+        }
+    }
+    if exchanged && is_directory(new.1) {
+        return widen::directory(doer.task, new.1, mount, old.1);
+    }
+    ALLOW
 }
 
 /// `inode_rename(old_dir, old_dentry, new_dir, new_dentry)`: a directory that gets another path takes
@@ -162,12 +178,16 @@ fn is_directory(dentry: Pointer) -> bool {
 
 /// `path_link(old_dentry, new_dir, new_dentry)`.
 #[inline(always)]
-pub(crate) fn link(before: i32, _old: Pointer, path: Pointer, dentry: Pointer) -> i32 {
+pub(crate) fn link(before: i32, old: Pointer, path: Pointer, dentry: Pointer) -> i32 {
     let doer = match doer(before, Hook::Link) {
         Ok(doer) => doer,
         Err(answer) => return answer,
     };
-    by_name(&doer, &Name::below(path, dentry), access::LINK | access::CREATE)
+    let answer = by_name(&doer, &Name::below(path, dentry), access::LINK | access::CREATE);
+    if answer != ALLOW {
+        return answer;
+    }
+    widen::link(doer.task, old, load!(path, path_mount as Pointer), dentry)
 }
 
 /// Judges by the name: the short way from the directory's state, or the long way.

@@ -41,6 +41,9 @@ pub(super) struct Case {
     deny: Option<Value>,
     #[serde(default)]
     sessions: Option<Value>,
+    /// A file that is open for reading and writing as standard input.
+    #[serde(default)]
+    pub(super) given: Option<String>,
     /// Arguments of `guest act`.
     pub(super) act: Vec<String>,
     /// What under enforce is denied, and under audit would be; nothing for a case that is allowed.
@@ -75,6 +78,12 @@ pub(super) enum Step {
     Tool(String),
     /// A program that maps the file that its first argument names, executable.
     Mapper(String),
+    /// One that maps it readable and makes that executable.
+    Protector(String),
+    /// One that opens it to append, and maps it so that it can be written anywhere.
+    Overwriter(String),
+    /// The same, with a mapping that is made writable later.
+    LateOverwriter(String),
     /// The tool once more, to be started through this loader.
     Loaded {
         path: String,
@@ -118,6 +127,11 @@ pub(super) enum Step {
     },
     /// A peer that waits.
     Tcp(String),
+    /// One that sends an open file to whoever comes.
+    Sender {
+        at: String,
+        file: String,
+    },
     Udp(String),
     Unix(String),
     Abstract(String),

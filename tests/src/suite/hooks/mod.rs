@@ -17,6 +17,7 @@ mod swap;
 mod words;
 
 use std::collections::BTreeMap;
+use std::fs::OpenOptions;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -125,6 +126,10 @@ impl Run<'_> {
                 command
             }
         };
+        if let Some(given) = &case.given {
+            let file = OpenOptions::new().read(true).write(true).open(given);
+            command.stdin(file.with_context(|| format!("opening {given}"))?);
+        }
         let output = command.arg("act").args(&case.act).output().context("starting the actor")?;
         let seen = scene.seen(&case, &String::from_utf8_lossy(&output.stdout))?;
         Ok(Trace { code: output.status.code(), told: agent::told(&output), seen })

@@ -1,17 +1,20 @@
 //! What a case needs around it, and what can be seen of it afterwards.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, IoSlice};
+use std::mem::MaybeUninit;
 use std::net::{TcpListener, UdpSocket};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::{SocketAddr as UnixAddr, UnixListener};
 use std::path::Path;
+use std::thread;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use rustix::fs::{Mode, OFlags, mkdirat, openat};
 use rustix::mount::{MountFlags, mount};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
 use super::case::{Case, Effect, Step};
 use super::elf;
@@ -97,7 +100,10 @@ fn make(step: &Step) -> Result<Option<Peer>> {
         Step::Dir(path) => fs::create_dir_all(path)?,
         Step::File { path, text } => write(path, text.as_bytes(), 0o644)?,
         Step::Tool(path) => write(path, &elf::tool(), 0o755)?,
-        Step::Mapper(path) => write(path, &elf::mapper(), 0o755)?,
+        Step::Mapper(path) => write(path, &elf::mapper(elf::MAPPER), 0o755)?,
+        Step::Protector(path) => write(path, &elf::mapper(elf::PROTECTOR), 0o755)?,
+        Step::Overwriter(path) => write(path, &elf::mapper(elf::OVERWRITER), 0o755)?,
+        Step::LateOverwriter(path) => write(path, &elf::mapper(elf::LATE_OVERWRITER), 0o755)?,
         Step::Loaded { path, loader } => write(path, &elf::loaded(loader), 0o755)?,
         Step::Script { path, interpreter } => {
             write(path, format!("#!{interpreter}\n").as_bytes(), 0o755)?;
@@ -117,6 +123,7 @@ fn make(step: &Step) -> Result<Option<Peer>> {
             listener.set_nonblocking(true)?;
             return Ok(Some(Peer::Tcp(listener)));
         }
+        Step::Sender { at, file } => sender(at, file)?,
         Step::Udp(address) => {
             let socket = UdpSocket::bind(address)?;
             socket.set_nonblocking(true)?;
@@ -128,6 +135,22 @@ fn make(step: &Step) -> Result<Option<Peer>> {
         }
     }
     Ok(None)
+}
+
+/// Sends the file, open for reading, to the first who comes; goes with this process.
+fn sender(at: &str, file: &str) -> Result<()> {
+    let listener = UnixListener::bind(at)?;
+    let file = fs::File::open(file)?;
+    thread::spawn(move || -> Result<()> {
+        let (peer, _) = listener.accept()?;
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        let files = [file.as_fd()];
+        ensure!(control.push(SendAncillaryMessage::ScmRights(&files)), "no room");
+        sendmsg(&peer, &[IoSlice::new(b"x")], &mut control, SendFlags::empty())?;
+        Ok(())
+    });
+    Ok(())
 }
 
 fn unix(listener: UnixListener) -> Result<Option<Peer>> {
