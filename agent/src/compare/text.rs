@@ -1,6 +1,6 @@
 //! The parts of a profile that no automaton holds, compared as sets of words.
 
-use crate::profile::{ExecRule, ListenRule, Profile};
+use crate::profile::{ExecRule, Profile};
 
 use super::diff::Change;
 use crate::compile::{Power, powers};
@@ -13,20 +13,19 @@ type Words = fn(&Profile) -> Vec<String>;
 pub(crate) struct WordChange {
     /// Which side has it.
     pub(crate) change: Change,
-    /// What part of the profile: `capability`, `facility`, `listen`, `condition`.
+    /// What part of the profile: `capability`, `facility`, `condition`.
     pub(crate) kind: &'static str,
     /// The word.
     pub(crate) text: String,
 }
 
-/// Capabilities, facilities, listeners and conditions of exec rules that differ: what `b` adds, and what
-/// it takes.
+/// Capabilities, facilities and conditions of exec rules that differ: what `b` adds, and what it takes.
 ///
 /// A condition narrows its rule, so that the side without it is the one that lets more happen.
 pub(crate) fn word_changes(a: &Profile, b: &Profile) -> Vec<WordChange> {
     let mut found = power_changes(a, b);
     for (change, of, over) in [(Change::Added, b, a), (Change::Removed, a, b)] {
-        let parts: [(&'static str, Words); 2] = [("listen", listeners), ("condition", conditions)];
+        let parts: [(&'static str, Words); 1] = [("condition", conditions)];
         for (kind, words) in parts {
             let known = words(over);
             let mut more = words(of);
@@ -53,18 +52,6 @@ fn power_changes(a: &Profile, b: &Profile) -> Vec<WordChange> {
         }
     }
     found
-}
-
-fn listeners(profile: &Profile) -> Vec<String> {
-    let words = |rule: &ListenRule| {
-        let protocols = match rule.protocol {
-            Some(protocol) => vec![protocol.word()],
-            None => vec!["tcp", "udp"],
-        };
-        let one = |protocol| rule.ports.iter().map(move |ports| format!("{ports}/{protocol}"));
-        protocols.into_iter().flat_map(one).collect::<Vec<_>>()
-    };
-    distinct(profile.listen.iter().flat_map(words).collect())
 }
 
 fn conditions(profile: &Profile) -> Vec<String> {

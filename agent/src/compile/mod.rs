@@ -44,6 +44,7 @@ pub use policy::{Decision, Object, Policy, StartKind};
 pub use policy_table::PolicyTable;
 pub use power::{Power, PowerDecision, PowerRule};
 pub(crate) use power::{powers, rules as power_rules};
+pub(crate) use rule::Network;
 pub use rule::{RuleRef, Section};
 pub(crate) use several::{Item, Several};
 

@@ -103,9 +103,15 @@ impl ObjectRef {
                 let address = if address.contains(':') { format!("[{address}]") } else { address.clone() };
                 format!("{address}{port}{protocol}")
             }
-            (None, None) => {
-                self.capability.as_ref().or(self.facility.as_ref()).cloned().unwrap_or_else(|| "?".to_owned())
-            }
+            (None, None) => match (&self.protocol, self.port) {
+                (Some(protocol), Some(port)) => format!("{protocol}:{port}"),
+                (Some(_) | None, _) => self
+                    .capability
+                    .as_ref()
+                    .or(self.facility.as_ref())
+                    .cloned()
+                    .unwrap_or_else(|| "?".to_owned()),
+            },
         }
     }
 }

@@ -33,6 +33,13 @@ pub enum Peer {
         /// Protocol number.
         protocol: u8,
     },
+    /// A local port; 0 for one that the kernel chooses.
+    Local {
+        /// Port.
+        port: u16,
+        /// Protocol number.
+        protocol: u8,
+    },
     /// A unix socket with a path.
     Unix(Vec<u8>),
     /// A unix socket with an abstract name.
@@ -46,6 +53,10 @@ impl Peer {
         match *kind {
             peer::UNIX => Some(Self::Unix(rest.to_vec())),
             peer::ABSTRACT => Some(Self::Abstract(rest.to_vec())),
+            peer::LISTEN => {
+                let [protocol, high, low] = <[u8; 3]>::try_from(rest).ok()?;
+                Some(Self::Local { port: u16::from_be_bytes([high, low]), protocol })
+            }
             peer::V4 | peer::V6 => {
                 let (protocol, rest) = rest.split_first()?;
                 let (address, port) = rest.split_last_chunk::<2>()?;
@@ -84,7 +95,7 @@ pub fn object_name(event: &Event<'_>) -> Vec<u8> {
 fn power(event: &Event<'_>) -> Option<String> {
     let number = event.header.access;
     match event.operation {
-        Operation::Exec | Operation::File | Operation::Connect | Operation::Fork => None,
+        Operation::Exec | Operation::File | Operation::Connect | Operation::Listen | Operation::Fork => None,
         Operation::Capability => Some(Power::Capability(number).word()),
         Operation::Facility => Some(
             Facility::from_number(number)
@@ -107,11 +118,16 @@ fn object(operation: Operation, name: &[u8]) -> ObjectRef {
         Operation::Fork => ObjectRef::default(),
         Operation::Capability => ObjectRef { capability: Some(text(name)), ..ObjectRef::default() },
         Operation::Facility => ObjectRef { facility: Some(text(name)), ..ObjectRef::default() },
-        Operation::Connect => match Peer::parse(name) {
+        Operation::Connect | Operation::Listen => match Peer::parse(name) {
             Some(Peer::Unix(name)) => path(text(&name)),
             Some(Peer::Abstract(name)) => path(format!("@{}", text(&name))),
             Some(Peer::Inet { address, port, protocol }) => ObjectRef {
                 address: Some(address.to_string()),
+                port: Some(port),
+                protocol: Some(protocol_word(protocol)),
+                ..ObjectRef::default()
+            },
+            Some(Peer::Local { port, protocol }) => ObjectRef {
                 port: Some(port),
                 protocol: Some(protocol_word(protocol)),
                 ..ObjectRef::default()

@@ -172,20 +172,22 @@ impl<'a> Types<'a> {
     }
 
     /// Offset in bytes of what `path` leads to in `structure`: the names of fields with dots between;
-    /// `None` when there is no such field.
+    /// `None` when there is no such field. With a `#` at its end: the lowest bit in that byte.
     fn offset(&self, structure: &str, path: &str) -> Result<Option<u32>, BtfError> {
         let Some(mut at) = self.structures.get(structure.as_bytes()).copied() else { return Ok(None) };
-        let mut offset = 0;
+        let (path, asks_bit) = path.strip_suffix('#').map_or((path, false), |path| (path, true));
+        let (mut offset, mut bit) = (0, 0);
         let mut fields = path.split('.').peekable();
         while let Some(field) = fields.next() {
             let Some(found) = self.member(at, field.as_bytes(), 0)? else { return Ok(None) };
             offset += found.offset;
+            bit = found.bit;
             if fields.peek().is_some() {
                 let Some(inside) = self.structure(found.id)? else { return Ok(None) };
                 at = inside;
             }
         }
-        Ok(Some(offset))
+        Ok(Some(if asks_bit { bit } else { offset }))
     }
 
     fn member(&self, at: usize, field: &[u8], depth: u32) -> Result<Option<Member>, BtfError> {
@@ -197,10 +199,11 @@ impl<'a> Types<'a> {
         for member in (0..count).map(|index| at + COMMON + index * MEMBER) {
             let name = self.string(self.u32(member)?)?;
             let bits = self.u32(member + 8)?;
-            let offset = if has_bitfields { bits & 0x00ff_ffff } else { bits } / 8;
+            let bits = if has_bitfields { bits & 0x00ff_ffff } else { bits };
+            let (offset, bit) = (bits / 8, bits % 8);
             let id = self.u32(member + 4)?;
             if name == field {
-                return Ok(Some(Member { offset, id }));
+                return Ok(Some(Member { offset, bit, id }));
             }
             if !name.is_empty() {
                 continue;
@@ -232,6 +235,8 @@ impl<'a> Types<'a> {
 struct Member {
     /// In bytes.
     offset: u32,
+    /// And so many bits.
+    bit: u32,
     /// Of its type.
     id: u32,
 }
@@ -296,6 +301,7 @@ mod tests {
         assert_eq!(types.offset("file", "f_path.nothing").unwrap(), None);
         assert_eq!(types.offset("path", "dentry.mnt").unwrap(), None);
         assert_eq!(types.offset("path", "nothing").unwrap(), None);
+        assert_eq!(types.offset("path", "dentry#").unwrap(), Some(0));
         assert_eq!(types.offset("nothing", "mnt").unwrap(), None);
     }
 

@@ -7,10 +7,11 @@
 
 use std::ffi::c_void;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::UdpSocket;
+use std::net::{TcpListener, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
@@ -22,6 +23,7 @@ use rustix::fs::{
 };
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap, mprotect};
 use rustix::mount::{MountFlags, mount};
+use rustix::net::listen;
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, chroot, getpid, pidfd_getfd, pidfd_open};
 use rustix::time::{TimerfdClockId, TimerfdFlags, timerfd_create};
 use stockade_abi::hook::Hook;
@@ -74,6 +76,12 @@ pub(super) fn run(maps: &mut Maps, exe: &Path, pins: &Path) -> Result<Vec<(Hook,
             | Hook::FileOpen
             | Hook::MmapFile
             | Hook::Connect
+            | Hook::Send
+            | Hook::Bind
+            | Hook::Listen
+            | Hook::Accept
+            | Hook::UnixConnect
+            | Hook::UnixSend
             | Hook::Fork
             | Hook::Mknod
             | Hook::Mkdir
@@ -195,7 +203,10 @@ fn attempts(place: &Path) -> io::Result<io::Error> {
     let appended = fs::OpenOptions::new().append(true).open(place.join(FILE));
     let mapped = fs::File::open(&exe).and_then(|file| map(&file, ProtFlags::READ));
     let socket = UdpSocket::bind("127.0.0.1:0");
+    let listener = TcpListener::bind("127.0.0.1:0");
     let (file, directory, new) = (place.join(FILE), place.join(SUBDIRECTORY), place.join(NEW));
+    let (stream, datagram) = (place.join("stream"), place.join("datagram"));
+    let (streams, datagrams) = (UnixListener::bind(&stream), UnixDatagram::bind(&datagram));
     println!("{READY}");
     io::stdout().flush()?;
     let mut go = String::new();
@@ -209,7 +220,17 @@ fn attempts(place: &Path) -> io::Result<io::Error> {
     };
     note(Hook::FileOpen, is_denied(fs::File::open("/")));
     note(Hook::MmapFile, library.is_ok_and(|file| is_denied(map(&file, ProtFlags::READ | ProtFlags::EXEC))));
+    let socket = socket.as_ref();
     note(Hook::Connect, socket.is_ok_and(|socket| is_denied(socket.connect("127.0.0.1:9"))));
+    note(Hook::Send, socket.is_ok_and(|socket| is_denied(socket.send_to(b"x", "127.0.0.1:9"))));
+    note(Hook::Bind, is_denied(UdpSocket::bind("127.0.0.1:0")));
+    if let Ok(listener) = &listener {
+        note(Hook::Listen, is_denied(listen(listener, 1).map_err(io::Error::from)));
+        note(Hook::Accept, is_denied(listener.accept()));
+    }
+    note(Hook::UnixConnect, streams.is_ok() && is_denied(UnixStream::connect(&stream)));
+    let sent = UnixDatagram::unbound().and_then(|socket| socket.send_to(b"x", &datagram));
+    note(Hook::UnixSend, datagrams.is_ok() && is_denied(sent));
     let made = mknodat(CWD, &new, FileType::Fifo, Mode::from_raw_mode(0o600), 0);
     note(Hook::Mknod, is_denied(made.map_err(io::Error::from)));
     note(Hook::Mkdir, is_denied(fs::create_dir(&new)));

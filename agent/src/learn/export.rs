@@ -10,7 +10,7 @@ use super::generalise::{Refused, Rules, generalise};
 use super::store::BaselineStatus;
 use crate::clock;
 use crate::compile::{Power, Section, compile, powers};
-use crate::profile::{self, FileRule, PeerRule, Profile};
+use crate::profile::{FileRule, ListenRule, PeerRule, PortRange, Profile};
 
 /// A profile, ready to be printed.
 #[derive(Clone, Debug)]
@@ -112,6 +112,9 @@ fn join(name: &str, mode: Mode, current: Option<&Profile>, rules: Rules) -> Prof
         for rule in rules.peers {
             add_peer(&mut own.peers, rule);
         }
+        for rule in rules.listen {
+            add_listen(&mut own.listen, rule);
+        }
         for capability in rules.capabilities.iter().map(|power| power.word()) {
             if !own.capabilities.contains(&capability) {
                 own.capabilities.push(capability);
@@ -134,17 +137,26 @@ fn add_peer(peers: &mut Vec<PeerRule>, rule: PeerRule) {
         // No ports means every port.
         Some(known) if known.ports.is_empty() => {}
         Some(known) if rule.ports.is_empty() => known.ports.clear(),
-        Some(known) => {
-            for range in rule.ports {
-                let inside = |have: &profile::PortRange| have.first <= range.first && range.last <= have.last;
-                if !known.ports.iter().any(inside) {
-                    known.ports.push(range);
-                }
-            }
-            known.ports.sort();
-        }
+        Some(known) => add_ports(&mut known.ports, rule.ports),
         None => peers.push(rule),
     }
+}
+
+fn add_listen(listen: &mut Vec<ListenRule>, rule: ListenRule) {
+    match listen.iter_mut().find(|known| known.protocol == rule.protocol) {
+        Some(known) => add_ports(&mut known.ports, rule.ports),
+        None => listen.push(rule),
+    }
+}
+
+fn add_ports(known: &mut Vec<PortRange>, more: Vec<PortRange>) {
+    for range in more {
+        let inside = |have: &PortRange| have.first <= range.first && range.last <= have.last;
+        if !known.iter().any(inside) {
+            known.push(range);
+        }
+    }
+    known.sort();
 }
 
 fn header(name: &str, seen: usize, baseline: Option<&BaselineStatus>, refused: &[Refused]) -> String {
@@ -190,6 +202,7 @@ fn one_line(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use crate::profile;
     use stockade_abi::access::{CREATE, READ};
     use stockade_abi::reason::Operation;
 
@@ -289,7 +302,7 @@ mod tests {
     fn ports_are_joined() {
         let target = profile::PeerTarget::Net("10.0.0.1/32".parse().unwrap());
         let rule = |ports: &[u16]| PeerRule {
-            ports: ports.iter().map(|port| profile::PortRange::one(*port)).collect(),
+            ports: ports.iter().map(|port| PortRange::one(*port)).collect(),
             ..PeerRule::new(target.clone())
         };
         let mut peers = vec![rule(&[443])];

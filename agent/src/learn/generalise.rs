@@ -16,7 +16,7 @@ use super::trees::{Tree, trees};
 use super::{Seen, layout, peers};
 use crate::compile::{Object, Policy, Power, compile, escape};
 use crate::events::record::text;
-use crate::profile::{ExecRule, FileRule, PeerRule, Profile};
+use crate::profile::{ExecRule, FileRule, ListenRule, PeerRule, Profile};
 
 /// Names that differ only in numbers are a series from this many on.
 const SERIES: usize = 4;
@@ -34,6 +34,8 @@ pub struct Rules {
     pub files: Vec<FileRule>,
     /// Peers.
     pub peers: Vec<PeerRule>,
+    /// Local ports.
+    pub listen: Vec<ListenRule>,
     /// Capabilities.
     pub capabilities: BTreeSet<Power>,
     /// Facilities. A person has to grant them.
@@ -62,6 +64,7 @@ pub fn generalise(seen: &[Seen]) -> Rules {
     let mut rules = Rules::default();
     let mut exec = BTreeSet::new();
     let mut connected = BTreeSet::new();
+    let mut listened = BTreeSet::new();
     let mut files: BTreeMap<&[u8], File> = BTreeMap::new();
     for one in seen {
         let object = one.object.as_slice();
@@ -71,6 +74,9 @@ pub fn generalise(seen: &[Seen]) -> Rules {
             }
             Operation::Connect => {
                 connected.insert(object);
+            }
+            Operation::Listen => {
+                listened.insert(object);
             }
             Operation::File => {
                 let file = files.entry(object).or_default();
@@ -93,6 +99,7 @@ pub fn generalise(seen: &[Seen]) -> Rules {
     }
     file_rules(files, &exec, &mut rules);
     rules.peers = peers::group(connected, &mut rules.refused);
+    rules.listen = peers::listeners(listened, &mut rules.refused);
     rules.refused.sort();
     rules.refused.dedup();
     rules

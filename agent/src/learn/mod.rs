@@ -47,6 +47,7 @@ impl Seen {
             Operation::File => Some((Object::Path(&self.object), self.access & crate::profile::FILE_ACCESS)),
             Operation::Exec => Some((Object::Path(&self.object), access::EXEC)),
             Operation::Connect => Some((Object::Peer(&self.object), access::CONNECT)),
+            Operation::Listen => Some((Object::Peer(&self.object), access::LISTEN)),
             Operation::Fork | Operation::Capability | Operation::Facility => None,
         }
     }
@@ -57,7 +58,9 @@ impl Seen {
         match self.operation {
             Operation::Capability => Power::capability(name),
             Operation::Facility => Power::facility(name),
-            Operation::File | Operation::Exec | Operation::Connect | Operation::Fork => None,
+            Operation::File | Operation::Exec | Operation::Connect | Operation::Listen | Operation::Fork => {
+                None
+            }
         }
     }
 }

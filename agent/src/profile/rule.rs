@@ -76,7 +76,7 @@ impl PeerRule {
 pub enum PeerTarget {
     /// An address or a network; host bits are zero.
     Net(IpNet),
-    /// Glob of a unix socket's path, compared with the text given to `connect`.
+    /// Glob of a unix socket's canonical path.
     Unix(String),
     /// Glob of an abstract unix socket's name, without `@`.
     Abstract(String),
@@ -109,7 +109,8 @@ impl fmt::Display for PeerRule {
 /// Ports from `first` to `last`, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PortRange {
-    /// Lowest port, at least 1.
+    /// Lowest port. 0 of a peer is what resolvers probe an address with; of a listener, a port that the
+    /// kernel chooses.
     pub first: u16,
     /// Highest port, at least `first`.
     pub last: u16,
@@ -163,6 +164,18 @@ pub struct ListenRule {
     pub ports: Vec<PortRange>,
     /// Protocol; `None`: TCP and UDP.
     pub protocol: Option<Protocol>,
+}
+
+impl fmt::Display for ListenRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, range) in self.ports.iter().enumerate() {
+            write!(f, "{}{range}", if index == 0 { "port " } else { "," })?;
+        }
+        match self.protocol {
+            Some(protocol) => write!(f, " {}", protocol.word()),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What is denied whatever other rules grant, to the container and to sessions.

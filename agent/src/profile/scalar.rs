@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use stockade_abi::OBJECT_MAX;
 use stockade_abi::capability::CAPABILITIES;
 use stockade_abi::facility::Facility;
 use stockade_abi::peer::UNIX_NAME_MAX;
@@ -60,10 +61,13 @@ fn unix(text: &str, kind: Kind) -> Result<String, Problem> {
         }
         (error, _) => Problem::new(error.to_string()),
     })?;
-    if flats.iter().all(|flat| glob::literal_prefix(flat).len() > UNIX_NAME_MAX) {
-        return Err(Problem::new(format!(
-            "no unix socket has an address of more than {UNIX_NAME_MAX} bytes"
-        )));
+    let (longest, what) = match kind {
+        Kind::Name => (UNIX_NAME_MAX, "name"),
+        // A long path is reached by a short one that leads there. One byte tells paths from other peers.
+        Kind::Path => (OBJECT_MAX - 1, "path"),
+    };
+    if flats.iter().all(|flat| glob::literal_prefix(flat).len() > longest) {
+        return Err(Problem::new(format!("no unix socket has a {what} of more than {longest} bytes")));
     }
     Ok(text.to_owned())
 }

@@ -194,7 +194,7 @@ const FINDINGS: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     ("  match: {containers: [a]}\n  exec: [{path: /a}]\n", &[("6:23", "match.containers is not enforced")]),
-    ("  listen: [{ports: [80]}]\n  exec: [{path: /a}]\n", &[("6:11", "`listen` is not enforced")]),
+    ("  listen: [{ports: [80]}]\n  exec: [{path: /a}]\n", &[]),
     ("  exec:\n  files:\n  peers: [{to: '10.0.0.0/8'}]\n", &[]),
 ];
 

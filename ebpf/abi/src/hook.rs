@@ -58,6 +58,18 @@ hooks! {
     MmapFile = "mmap_file" / "stockade_mmap";
     /// Judges connecting a socket.
     Connect = "socket_connect" / "stockade_connect";
+    /// Judges sending to an address that the message names.
+    Send = "socket_sendmsg" / "stockade_send";
+    /// Judges giving a socket a local port.
+    Bind = "socket_bind" / "stockade_bind";
+    /// Judges listening, also without a port of one's own choice.
+    Listen = "socket_listen" / "stockade_listen";
+    /// Judges taking a connection, also from a socket that was handed over.
+    Accept = "socket_accept" / "stockade_accept";
+    /// Judges connecting to a unix socket that carries a stream.
+    UnixConnect = "unix_stream_connect" / "stockade_unix_connect";
+    /// Judges connecting to a unix datagram socket, and each message to it.
+    UnixSend = "unix_may_send" / "stockade_unix_send";
     /// Hands the label to a new process.
     Fork = "task_alloc" / "stockade_fork";
     /// Judges making a file, FIFO, socket or device node.

@@ -170,8 +170,36 @@ fields! {
     pidns_reaper = "pid_namespace"."child_reaper";
     /// Protocol half of a socket.
     socket_sk = "socket"."sk";
+    /// File of a socket; null for one of the kernel's own.
+    socket_file = "socket"."file";
+    /// Address family.
+    sock_family = "sock"."__sk_common.skc_family";
+    /// Stream, datagram and so on.
+    sock_type = "sock"."sk_type";
     /// Protocol number.
     sock_protocol = "sock"."sk_protocol";
+    /// What the process has chosen itself, of what the kernel would choose: not whole bytes everywhere.
+    sock_locks = "sock"."sk_userlocks";
+    /// The lowest bit of that in its byte.
+    sock_locks_bit = "sock"."sk_userlocks#";
+    /// Local port, in the processor's order; 0 for none.
+    sock_port = "sock"."__sk_common.skc_num";
+    /// Name of a unix socket; null while it has none.
+    unix_address = "unix_sock"."addr";
+    /// Directory entry of a unix socket's name; null for an abstract one.
+    unix_dentry = "unix_sock"."path.dentry";
+    /// Mount on which it was bound.
+    unix_mount = "unix_sock"."path.mnt";
+    /// Bytes of a unix socket's address structure.
+    unix_address_len = "unix_address"."len";
+    /// That structure.
+    unix_address_name = "unix_address"."name";
+    /// Address to send to; null for where the socket is connected to.
+    msg_name = "msghdr"."msg_name";
+    /// Bytes of that address.
+    msg_name_len = "msghdr"."msg_namelen";
+    /// Flags of the call.
+    msg_flags = "msghdr"."msg_flags";
 }
 
 /// Size of `struct upid`: a number, padding and a pointer. It is the stride of `pid.numbers`.

@@ -40,6 +40,8 @@ pub enum Operation {
     Capability = 5,
     /// A facility is used.
     Facility = 6,
+    /// A socket takes a local port, listens, or takes a connection.
+    Listen = 7,
 }
 
 /// Why.
@@ -206,6 +208,7 @@ impl Operation {
             Self::Fork => "fork",
             Self::Capability => "capability",
             Self::Facility => "facility",
+            Self::Listen => "listen",
         }
     }
 }
@@ -248,7 +251,8 @@ impl TryFrom<u8> for Operation {
             4 => Ok(Self::Fork),
             5 => Ok(Self::Capability),
             6 => Ok(Self::Facility),
-            0 | 7.. => Err(UnknownValue { what: "operation", value }),
+            7 => Ok(Self::Listen),
+            0 | 8.. => Err(UnknownValue { what: "operation", value }),
         }
     }
 }

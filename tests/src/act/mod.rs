@@ -5,11 +5,13 @@ mod bench;
 mod facility;
 mod files;
 mod given;
+mod listen;
 mod names;
 mod net;
 mod probe;
 mod process;
 mod race;
+mod send;
 
 pub(crate) use self::bench::SERIES;
 use std::io::{self, BufRead, Write};
@@ -58,6 +60,7 @@ fn perform(words: &[String]) -> Result<u8> {
         "cgroup" => process::cgroup(word(0)?, &rest[1..]),
         "join" => process::join(word(0)?, &rest[1..]),
         "chdir" => process::chdir(word(0)?, 1, &rest[1..]),
+        "unshared" => process::unshared(rest),
         "chroot" => process::chroot(word(0)?, &rest[1..]),
         "descend" => process::chdir(word(0)?, word(1)?.parse()?, &rest[2..]),
         "exec" => process::exec(word(0)?, &rest[1..]),
@@ -80,6 +83,9 @@ fn perform(words: &[String]) -> Result<u8> {
         "race" => race::run(word(0)?, word(1)?.parse()?),
         "until" => files::until(word(0)?),
         "connect" => net::connect(word(0)?, word(1)?),
+        "listen" => listen::listen(word(0)?, word(1)?),
+        "accept" => listen::accept(),
+        "send" => send::send(word(0)?, word(1)?, rest.get(2).map(String::as_str)),
         "disconnect" => net::disconnect(word(0)?),
         "apparmor" => process::apparmor(word(0)?, word(1)?, &rest[2..]),
         "bench" => bench::bench(rest),

@@ -59,6 +59,12 @@ pub(super) fn chroot(path: &str, rest: &[String]) -> Result<u8> {
     Ok(attempt(rest))
 }
 
+/// In a mount namespace of its own.
+pub(super) fn unshared(rest: &[String]) -> Result<u8> {
+    nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).context("leaving the mount namespace")?;
+    Ok(attempt(rest))
+}
+
 /// Becomes the program.
 pub(super) fn exec(program: &str, arguments: &[String]) -> Result<u8> {
     Err(Command::new(program).args(arguments).exec().into())

@@ -56,13 +56,15 @@ pub(in crate::cli) struct Question {
 impl Question {
     pub(in crate::cli) fn parse(access: &[u8], object: &[u8]) -> Result<Self, String> {
         let access = access_set(access)?;
-        let encoded = if access & access::CONNECT == 0 {
+        let encoded = if access & (access::CONNECT | access::LISTEN) == 0 {
             path(object)?;
             object.to_vec()
         } else if access == access::CONNECT {
             encode(object)?
+        } else if access == access::LISTEN {
+            local_port(object)?
         } else {
-            return Err("connect cannot be asked together with accesses to files".to_owned());
+            return Err("connect and listen cannot be asked together with other accesses".to_owned());
         };
         Ok(Self { access, shown: object.escape_ascii().to_string(), object: encoded })
     }
@@ -73,7 +75,11 @@ impl Question {
     }
 
     pub(super) fn object(&self) -> Object<'_> {
-        if self.access == access::CONNECT { Object::Peer(&self.object) } else { Object::Path(&self.object) }
+        if self.access & (access::CONNECT | access::LISTEN) == 0 {
+            Object::Path(&self.object)
+        } else {
+            Object::Peer(&self.object)
+        }
     }
 }
 
@@ -104,17 +110,15 @@ fn path(path: &[u8]) -> Result<(), String> {
 
 /// The peer as the kernel side encodes it.
 fn encode(text: &[u8]) -> Result<Vec<u8>, String> {
-    let unix = |kind: u8, name: &[u8]| {
-        if name.is_empty() || name.len() > peer::UNIX_NAME_MAX {
-            return Err(format!("a unix socket's name has 1 to {} bytes", peer::UNIX_NAME_MAX));
-        }
-        Ok([&[kind], name].concat())
-    };
     if let Some(name) = text.strip_prefix(b"unix:@") {
-        return unix(peer::ABSTRACT, name);
+        if name.is_empty() || name.len() > peer::UNIX_NAME_MAX {
+            return Err(format!("an abstract name has 1 to {} bytes", peer::UNIX_NAME_MAX));
+        }
+        return Ok([&[peer::ABSTRACT], name].concat());
     }
-    if let Some(path) = text.strip_prefix(b"unix:") {
-        return unix(peer::UNIX, path);
+    if let Some(socket) = text.strip_prefix(b"unix:") {
+        path(socket)?;
+        return Ok([&[peer::UNIX], socket].concat());
     }
     let (protocol, address) = match (text.strip_prefix(b"tcp:"), text.strip_prefix(b"udp:")) {
         (Some(address), _) => (peer::TCP, address),
@@ -132,6 +136,20 @@ fn encode(text: &[u8]) -> Result<Vec<u8>, String> {
         IpAddr::V4(ip) => [&[peer::V4, protocol], &ip.octets()[..], &port].concat(),
         IpAddr::V6(ip) => [&[peer::V6, protocol], &ip.octets()[..], &port].concat(),
     })
+}
+
+/// The local port as the kernel side encodes it.
+fn local_port(text: &[u8]) -> Result<Vec<u8>, String> {
+    let (protocol, number) = match (text.strip_prefix(b"tcp:"), text.strip_prefix(b"udp:")) {
+        (Some(number), _) => (peer::TCP, number),
+        (None, Some(number)) => (peer::UDP, number),
+        (None, None) => (peer::TCP, text),
+    };
+    let port: u16 = str::from_utf8(number)
+        .ok()
+        .and_then(|number| number.parse().ok())
+        .ok_or_else(|| format!("`{}` is no local port: write tcp:8080 or udp:53", text.escape_ascii()))?;
+    Ok([&[peer::LISTEN, protocol][..], &port.to_be_bytes()].concat())
 }
 
 fn loopback(ip: IpAddr) -> IpAddr {
@@ -155,6 +173,10 @@ mod tests {
         assert_eq!(encoded("tcp:[::]:1").unwrap(), [b"6\x06".as_slice(), &[0; 15], b"\x01\0\x01"].concat());
         assert_eq!(encoded("unix:/run/x").unwrap(), b"u/run/x");
         assert_eq!(encoded("unix:@x").unwrap(), b"ax");
+        let listen = |text: &str| Question::parse(b"listen", text.as_bytes()).map(|question| question.object);
+        assert_eq!(listen("tcp:8080").unwrap(), b"l\x06\x1f\x90");
+        assert_eq!(listen("udp:53").unwrap(), b"l\x11\0\x35");
+        assert!(listen("tcp:70000").is_err() && listen("10.0.0.1:80").is_err());
         for bad in ["10.0.0.1", "tcp:x:1", "10.0.0.1:70000", "unix:", "/run/x"] {
             assert!(encoded(bad).is_err(), "{bad}");
         }

@@ -15,11 +15,14 @@ pub(super) fn lint(profile: &Profile, remarks: &mut Remarks) {
         rules.iter().enumerate().map(|(index, rule)| (list, index, rule.to_string())).collect()
     };
     let powers = power_rules(profile);
+    let listen =
+        profile.listen.iter().enumerate().map(|(index, rule)| (List::Listen, index, rule.to_string()));
     let rules = paths(profile)
         .into_iter()
         .map(|(list, index, path)| (list, index, path.to_owned()))
         .chain(peers(List::Peers, &profile.peers))
         .chain(peers(List::DenyPeers, &profile.deny.peers))
+        .chain(listen)
         .chain(powers.iter().map(|rule| (rule.list, rule.index, rule.power.word())));
     let mut seen: HashMap<(List, String), usize> = HashMap::new();
     let mut found = Vec::new();
@@ -71,7 +74,7 @@ fn covers(profile: &Profile, list: List, wide: usize, narrow: usize) -> bool {
 /// The same for globs that stand for the same flat patterns.
 fn key(of: List, text: &str) -> String {
     // The names of capabilities and facilities hold none of these.
-    if matches!(of, List::Peers | List::DenyPeers) || !text.contains(['{', '[', '\\']) {
+    if matches!(of, List::Peers | List::Listen | List::DenyPeers) || !text.contains(['{', '[', '\\']) {
         return text.to_owned();
     }
     let Ok(flats) = glob::parse(text, Kind::Path) else { return text.to_owned() };

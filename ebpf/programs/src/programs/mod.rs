@@ -1,5 +1,6 @@
 //! One entry for each hook; the rest is in the module of its name.
 
+mod address;
 mod atomic;
 mod climb;
 mod connect;
@@ -13,6 +14,7 @@ mod inherited;
 mod judge;
 mod kernel;
 mod label;
+mod listen;
 mod maps;
 mod memory;
 mod name;
@@ -26,6 +28,8 @@ mod policy;
 mod quick;
 mod rounds;
 mod scratch;
+mod send;
+mod unix;
 mod widen;
 
 use aya_ebpf::macros::lsm;
@@ -57,6 +61,36 @@ fn stockade_mmap(ctx: LsmContext) -> i32 {
 #[lsm(hook = "socket_connect")]
 fn stockade_connect(ctx: LsmContext) -> i32 {
     connect::socket_connect(&ctx)
+}
+
+#[lsm(hook = "socket_sendmsg")]
+fn stockade_send(ctx: LsmContext) -> i32 {
+    send::socket_sendmsg(&ctx)
+}
+
+#[lsm(hook = "socket_bind")]
+fn stockade_bind(ctx: LsmContext) -> i32 {
+    listen::socket_bind(&ctx)
+}
+
+#[lsm(hook = "socket_listen")]
+fn stockade_listen(ctx: LsmContext) -> i32 {
+    listen::listening(ctx.arg(2), Hook::Listen, ctx.arg(0))
+}
+
+#[lsm(hook = "socket_accept")]
+fn stockade_accept(ctx: LsmContext) -> i32 {
+    listen::listening(ctx.arg(2), Hook::Accept, ctx.arg(0))
+}
+
+#[lsm(hook = "unix_stream_connect")]
+fn stockade_unix_connect(ctx: LsmContext) -> i32 {
+    unix::reach(ctx.arg(3), Hook::UnixConnect, ctx.arg(1))
+}
+
+#[lsm(hook = "unix_may_send")]
+fn stockade_unix_send(ctx: LsmContext) -> i32 {
+    unix::reach(ctx.arg(2), Hook::UnixSend, unix::inner(ctx.arg(1)))
 }
 
 #[lsm(hook = "task_alloc")]

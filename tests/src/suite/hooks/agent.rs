@@ -179,7 +179,7 @@ impl Event {
         let Object { path, address, port, protocol, capability, facility } = &self.object;
         path.clone().or(capability.clone()).or(facility.clone()).or_else(|| {
             let (port, protocol) = (port.as_ref()?, protocol.as_ref()?);
-            let address = address.as_ref()?;
+            let Some(address) = address.as_ref() else { return Some(format!("{protocol}:{port}")) };
             let address = if address.contains(':') { format!("[{address}]") } else { address.clone() };
             Some(format!("{address}:{port}/{protocol}"))
         })

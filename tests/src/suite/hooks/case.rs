@@ -38,6 +38,8 @@ pub(super) struct Case {
     #[serde(default)]
     facilities: Vec<Value>,
     #[serde(default)]
+    listen: Vec<Value>,
+    #[serde(default)]
     deny: Option<Value>,
     #[serde(default)]
     sessions: Option<Value>,
@@ -135,6 +137,12 @@ pub(super) enum Step {
     Udp(String),
     Unix(String),
     Abstract(String),
+    UnixDatagram(String),
+    /// One that nobody looks at.
+    UnixListed(String),
+    AbstractDatagram(String),
+    /// A socket that listens there as the actor's standard input, with a client that waits.
+    HandedOver(String),
 }
 
 /// An event.
@@ -187,6 +195,7 @@ pub(super) struct Learned {
     pub(super) files: Vec<Value>,
     pub(super) peers: Vec<Value>,
     pub(super) capabilities: Vec<Value>,
+    pub(super) listen: Vec<Value>,
 }
 
 /// A case as written, before its words are replaced.
@@ -241,8 +250,10 @@ impl Template {
 impl Case {
     /// The same, in surroundings of nothing but its peers.
     pub(super) fn among_peers(&self) -> Self {
-        let is_peer =
-            |step: &&Step| matches!(step, Step::Tcp(_) | Step::Udp(_) | Step::Unix(_) | Step::Abstract(_));
+        let is_peer = |step: &&Step| {
+            matches!(step, Step::Tcp(_) | Step::Udp(_) | Step::Unix(_) | Step::Abstract(_))
+                || matches!(step, Step::UnixDatagram(_) | Step::AbstractDatagram(_))
+        };
         Self { setup: self.setup.iter().filter(is_peer).cloned().collect(), effect: None, ..self.clone() }
     }
 
@@ -268,6 +279,9 @@ impl Case {
             "mode": mode, "exec": exec, "files": files, "peers": self.peers,
             "capabilities": capabilities, "facilities": self.facilities,
         });
+        if !self.listen.is_empty() {
+            spec["listen"] = json!(self.listen);
+        }
         if let Some(deny) = &self.deny {
             spec["deny"] = deny.clone();
         }

@@ -126,6 +126,7 @@ impl Run<'_> {
                 command
             }
         };
+        command.stdin(scene.stdin()?);
         if let Some(given) = &case.given {
             let file = OpenOptions::new().read(true).write(true).open(given);
             command.stdin(file.with_context(|| format!("opening {given}"))?);

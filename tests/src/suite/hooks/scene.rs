@@ -3,12 +3,13 @@
 use std::fs;
 use std::io::{ErrorKind, IoSlice};
 use std::mem::MaybeUninit;
-use std::net::{TcpListener, UdpSocket};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-use std::os::unix::net::{SocketAddr as UnixAddr, UnixListener};
+use std::os::unix::net::{SocketAddr as UnixAddr, UnixDatagram, UnixListener};
 use std::path::Path;
+use std::process::Stdio;
 use std::thread;
 
 use anyhow::{Context, Result, ensure};
@@ -27,6 +28,16 @@ pub(super) struct Scene {
 }
 
 enum Peer {
+    Datagram(UnixDatagram),
+    /// Nobody looks at it.
+    Listed {
+        _datagram: UnixDatagram,
+    },
+    /// Waits for the actor itself.
+    Client {
+        listener: TcpListener,
+        _client: TcpStream,
+    },
     Tcp(TcpListener),
     Udp(UdpSocket),
     Unix(UnixListener),
@@ -45,6 +56,16 @@ impl Scene {
             Some(_) | None => Vec::new(),
         };
         Ok(Self { peers, before })
+    }
+
+    /// What the actor gets as standard input.
+    pub(super) fn stdin(&self) -> Result<Stdio> {
+        for peer in &self.peers {
+            if let Peer::Client { listener, .. } = peer {
+                return Ok(OwnedFd::from(listener.try_clone()?).into());
+            }
+        }
+        Ok(Stdio::null())
     }
 
     /// Whether the effect is there; none if nothing can be seen.
@@ -83,6 +104,8 @@ impl Peer {
     /// Whether somebody came. On this machine who came is here before its call returns.
     fn touched(&self) -> Result<bool> {
         let came = match self {
+            Self::Client { .. } | Self::Listed { .. } => return Ok(false),
+            Self::Datagram(socket) => socket.recv(&mut [0; 16]).map(drop),
             Self::Tcp(listener) => listener.accept().map(drop),
             Self::Udp(socket) => socket.recv(&mut [0; 16]).map(drop),
             Self::Unix(listener) => listener.accept().map(drop),
@@ -129,6 +152,18 @@ fn make(step: &Step) -> Result<Option<Peer>> {
             socket.set_nonblocking(true)?;
             return Ok(Some(Peer::Udp(socket)));
         }
+        Step::HandedOver(address) => {
+            let listener = TcpListener::bind(address)?;
+            let _client = TcpStream::connect(address)?;
+            return Ok(Some(Peer::Client { listener, _client }));
+        }
+        Step::UnixDatagram(path) => return datagram(UnixDatagram::bind(path)?),
+        Step::UnixListed(path) => {
+            return Ok(Some(Peer::Listed { _datagram: UnixDatagram::bind(path)? }));
+        }
+        Step::AbstractDatagram(name) => {
+            return datagram(UnixDatagram::bind_addr(&UnixAddr::from_abstract_name(name)?)?);
+        }
         Step::Unix(path) => return unix(UnixListener::bind(path)?),
         Step::Abstract(name) => {
             return unix(UnixListener::bind_addr(&UnixAddr::from_abstract_name(name)?)?);
@@ -156,6 +191,11 @@ fn sender(at: &str, file: &str) -> Result<()> {
 fn unix(listener: UnixListener) -> Result<Option<Peer>> {
     listener.set_nonblocking(true)?;
     Ok(Some(Peer::Unix(listener)))
+}
+
+fn datagram(socket: UnixDatagram) -> Result<Option<Peer>> {
+    socket.set_nonblocking(true)?;
+    Ok(Some(Peer::Datagram(socket)))
 }
 
 /// Writes a file, with the directories that it needs.
