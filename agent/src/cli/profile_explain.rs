@@ -205,8 +205,7 @@ fn because(decision: &Decision, missing: &[&str]) -> String {
         | Reason::LabelFull
         | Reason::BadAddress
         | Reason::UnsupportedFamily
-        | Reason::Guarded
-        | Reason::WiderRules => format!("no rule grants {}", missing.join(", ")),
+        | Reason::Guarded => format!("no rule grants {}", missing.join(", ")),
     }
 }
 

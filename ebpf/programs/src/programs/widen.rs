@@ -1,18 +1,17 @@
-//! A file that gets a second name, and what is below a directory that gets another, come under other rules.
-//! Those must not grant what the old ones did not.
+//! A file that gets a second name comes under other rules. Those must not grant what the old ones did not.
 
 use aya_ebpf::bindings::task_struct;
 use stockade_abi::access;
 use stockade_abi::head::Head;
 use stockade_abi::reason::{Mode, Operation, Reason};
-use stockade_abi::table::{DEAD, high, low, pair};
+use stockade_abi::table::{high, low, pair};
 
-use super::judge::{ALLOW, NOTHING, Question, conclude, judge, without_object};
+use super::judge::{ALLOW, NOTHING, Question, conclude, without_object};
 use super::kernel::{Pointer, load};
 use super::memory::Place;
 use super::names::NEVER;
 use super::place::object_at;
-use super::policy::{Below, Object, Policy, side};
+use super::policy::{Object, Policy, side};
 use super::scratch::{self, Scratch};
 use super::{label, policy};
 
@@ -85,58 +84,4 @@ fn look(place: &Place, head: Head, slot: *mut Scratch) -> (Object, policy::Grant
     grants.groups = scratch::plain_word(slot, grants.groups);
     grants.below = scratch::plain(slot, grants.below);
     (object, grants)
-}
-
-/// The directory `old`, about to be called `new`, on this mount.
-///
-/// All that is below it changes its rules with it. They are known to grant nothing more where nothing is
-/// granted below the new name, where the same rules begin below both, or where below each of them one rule
-/// speaks of everything: then what counts is whether that of the new name grants no more, or the one rule
-/// lets every name be given away and the other lets it be made.
-#[inline(never)]
-pub(crate) fn directory(task: *mut task_struct, old: Pointer, mount: Pointer, new: Pointer) -> i32 {
-    let Some(label) = label::of(task) else { return ALLOW };
-    let head = policy::head(label.policy);
-    if head.mode() == Some(Mode::Learn) {
-        return ALLOW;
-    }
-    let Some(slot) = scratch::claim() else {
-        return without_object(&label, Operation::File, Reason::ScratchBusy);
-    };
-    let (target, to) = below(&Place { dentry: new, mount }, head, slot);
-    let (object, from) = below(&Place { dentry: old, mount }, head, slot);
-    let (given, taken) = (side(from.granted, label.flags), side(to.granted, label.flags));
-    let one_by_one = given & access::RENAME != 0 && taken & access::CREATE != 0;
-    let all = from.is_all != 0 && to.is_all != 0 && to.groups == 0;
-    // The judgements of the names have said by now why one cannot be told.
-    let known = u32::from(target.problem == 0 && object.problem == 0);
-    let kept = known != 0
-        && (to.state == DEAD
-            || to.state == from.state
-            || all && (taken & CONTENT & !given == 0 || one_by_one));
-    let kept = scratch::plain(slot, u32::from(kept));
-    let mut answer = ALLOW;
-    if kept == 0 {
-        let problem = if object.problem == 0 { Reason::WiderRules as u32 } else { object.problem };
-        let object = Object { problem: scratch::plain(slot, problem), ..object };
-        let question = Question { operation: Operation::File, access: access::RENAME, object };
-        answer = judge(&label, head, &question, slot).answer;
-    }
-    scratch::release(slot);
-    answer
-}
-
-/// The path of a directory, and how the table goes on below it.
-#[inline(always)]
-fn below(place: &Place, head: Head, slot: *mut Scratch) -> (Object, Below) {
-    let object = object_at(place, slot);
-    let mut below = match Policy::find(head) {
-        Some(policy) if object.problem == 0 => policy.below(&object, scratch::object(slot)),
-        Some(_) | None => Below { state: DEAD, is_all: 0, granted: 0, groups: 0 },
-    };
-    below.state = scratch::plain(slot, below.state);
-    below.is_all = scratch::plain(slot, below.is_all);
-    below.granted = scratch::plain_word(slot, below.granted);
-    below.groups = scratch::plain_word(slot, below.groups);
-    (object, below)
 }
