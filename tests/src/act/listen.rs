@@ -16,7 +16,8 @@ pub(super) fn listen(how: &str, at: &str) -> Result<u8> {
         "tcp" => drop(TcpListener::bind(address(at)?)?),
         "udp" => drop(UdpSocket::bind(address(at)?)?),
         "bind" => {
-            let tcp = socket(AddressFamily::INET, SocketType::STREAM, None)?;
+            let family = if address(at)?.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
+            let tcp = socket(family, SocketType::STREAM, None)?;
             bind(&tcp, &address(at)?)?;
         }
         // Without an address of its own.
@@ -24,11 +25,13 @@ pub(super) fn listen(how: &str, at: &str) -> Result<u8> {
             let tcp = socket(AddressFamily::INET, SocketType::STREAM, None)?;
             rustix::net::listen(&tcp, BACKLOG)?;
         }
-        "mptcp" => {
+        "mptcp" | "bind-mptcp" => {
             let protocol: Option<Protocol> = Some(ipproto::MPTCP);
             let multi = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::empty(), protocol)?;
             bind(&multi, &address(at)?)?;
-            rustix::net::listen(&multi, BACKLOG)?;
+            if how == "mptcp" {
+                rustix::net::listen(&multi, BACKLOG)?;
+            }
         }
         "serve" => {
             let listener = TcpListener::bind(address(at)?)?;

@@ -46,6 +46,8 @@ fn is_refusal(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         let by_std = cause.downcast_ref::<io::Error>();
         let errno = by_std.and_then(Errno::from_io_error).or(cause.downcast_ref::<Errno>().copied());
+        let by_nix = cause.downcast_ref::<nix::errno::Errno>();
+        let errno = errno.or(by_nix.map(|errno| Errno::from_raw_os_error(*errno as i32)));
         errno.is_some_and(|errno| matches!(errno, Errno::ACCESS | Errno::PERM))
     })
 }

@@ -1,6 +1,7 @@
 //! Judging what has no object: capabilities and facilities.
 
 use aya_ebpf::bindings::task_struct;
+use core::arch::asm;
 use stockade_abi::capability::WAKE_ALARM;
 use stockade_abi::facility::Facility;
 use stockade_abi::hook::Hook;
@@ -17,6 +18,16 @@ use super::{count, label, policy};
 
 /// `-EPERM`: what the kernel itself answers to who lacks a privilege.
 const DENY: i32 = -1;
+/// [`DENY`], put so that the compiler does not make it of the condition: of a negated number the verifier
+/// forgets the bounds.
+#[inline(always)]
+fn deny() -> i32 {
+    let answer: i64;
+    // SAFETY: an assignment.
+    unsafe { asm!("{answer} = {deny}", answer = out(reg) answer, deny = const DENY, options(nostack)) };
+    answer as i32
+}
+
 /// `opts` of a check whose failure means nothing.
 const CAP_OPT_NOAUDIT: u32 = 1 << 1;
 
@@ -86,7 +97,7 @@ fn decide(task: *mut task_struct, tag: Tag, operation: Operation, number: u32, q
     } as u32;
     let mode = mode_number(head.mode());
     let verdict = verdict_number(reason, mode);
-    let answer = if verdict == Verdict::Denied as u32 { DENY } else { ALLOW };
+    let answer = if verdict == Verdict::Denied as u32 { deny() } else { ALLOW };
     if quiet {
         return answer;
     }

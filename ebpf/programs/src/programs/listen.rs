@@ -42,7 +42,9 @@ pub(crate) fn listening(before: i32, hook: Hook, socket: Pointer) -> i32 {
     judge_port(before, hook, socket, |sock| {
         let locks = probe!(sock, sock_locks as u8)? >> offset!(sock_locks_bit);
         // It has none yet, or one that the kernel chose.
-        if locks & BINDPORT_LOCK == 0 { Some(0) } else { probe!(sock, sock_port as u16) }
+        // Of multipath TCP the first subflow holds that, so there its number counts.
+        let multipath = load!(sock, sock_protocol as u16) == peer::MPTCP;
+        if locks & BINDPORT_LOCK == 0 && !multipath { Some(0) } else { probe!(sock, sock_port as u16) }
     })
 }
 
