@@ -204,6 +204,8 @@ fn attempts(place: &Path) -> io::Result<io::Error> {
     let mapped = fs::File::open(&exe).and_then(|file| map(&file, ProtFlags::READ));
     let socket = UdpSocket::bind("127.0.0.1:0");
     let listener = TcpListener::bind("127.0.0.1:0");
+    // Where it is a file of its own, opening it would be refused.
+    let own = pidfd_open(getpid(), PidfdFlags::empty());
     let (file, directory, new) = (place.join(FILE), place.join(SUBDIRECTORY), place.join(NEW));
     let (stream, datagram) = (place.join("stream"), place.join("datagram"));
     let (streams, datagrams) = (UnixListener::bind(&stream), UnixDatagram::bind(&datagram));
@@ -254,7 +256,7 @@ fn attempts(place: &Path) -> io::Result<io::Error> {
         note(Hook::Ftruncate, is_denied(appended.set_len(0)));
         note(Hook::Fcntl, is_denied(fcntl_setfl(&appended, OFlags::empty()).map_err(io::Error::from)));
     }
-    note(Hook::Receive, is_denied(received(&io::stdin())));
+    note(Hook::Receive, own.is_ok_and(|own| is_denied(received(&own, &io::stdin()))));
     let attribute = "security.canary";
     let set = setxattr(&file, attribute, b"", XattrFlags::empty());
     note(Hook::SetXattr, is_denied(set.map_err(io::Error::from)));
@@ -297,8 +299,7 @@ fn map(file: &fs::File, prot: ProtFlags) -> io::Result<*mut c_void> {
 }
 
 /// Its own file, as if another process sent it.
-fn received(file: &impl AsRawFd) -> io::Result<OwnedFd> {
-    let own = pidfd_open(getpid(), PidfdFlags::empty())?;
+fn received(own: &OwnedFd, file: &impl AsRawFd) -> io::Result<OwnedFd> {
     Ok(pidfd_getfd(own, file.as_raw_fd(), PidfdGetfdFlags::empty())?)
 }
 

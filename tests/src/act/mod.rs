@@ -70,6 +70,7 @@ fn perform(words: &[String]) -> Result<u8> {
         "execveat" => process::execveat(word(0)?, word(1)?, &rest[2..]),
         "exit" => Ok(word(0)?.parse()?),
         "die" => process::die(),
+        "pidfd" => process::pidfd(),
         "open" => files::open(word(0)?, word(1)?, rest.get(2).map(String::as_str)),
         "read" => files::read(word(0)?),
         "reads" => files::reads(word(0)?),

@@ -52,9 +52,9 @@ impl Chosen {
     }
 }
 
-/// What a guest runs by default, in this order. The figures come last, as they are the first to suffer.
-const SUITES: [Suite; 6] =
-    [Suite::Boot, Suite::Hooks, Suite::Alive, Suite::Refuse, Suite::Containers, Suite::Bench];
+/// What a guest runs by default, in this order. The figures are compared when they are asked for
+/// (`--suite bench`): on a busy host some of them differ by more than a change may.
+const SUITES: [Suite; 5] = [Suite::Boot, Suite::Hooks, Suite::Alive, Suite::Refuse, Suite::Containers];
 
 pub(crate) fn run(project: &Project, options: &Options) -> Result<bool> {
     let mut total = Verdict::default();

@@ -35,6 +35,8 @@ const FMODE_NOACCOUNT: u32 = 1 << 29;
 const SB_KERNMOUNT: u64 = 1 << 22;
 /// `s_magic` of pipes.
 const PIPEFS: u64 = 0x5049_5045;
+/// `s_magic` of descriptors of processes.
+const PIDFS: u64 = 0x5049_4446;
 /// Namespace of mounts that no process can reach: `ERR_PTR(-EINVAL)`.
 pub(crate) const MNT_NS_INTERNAL: u64 = -22i64 as u64;
 pub(crate) const PROT_WRITE: u64 = 2;
@@ -74,7 +76,7 @@ fn open_unremembered(task: *mut task_struct, file: Pointer, before: i32, policy:
         count::canary(Hook::FileOpen);
         return DENY;
     }
-    if is_below_user_view(file) || is_pipe(file) {
+    if is_below_user_view(file) || is_nameless(file) {
         return ALLOW;
     }
     judge_file(task, file, wanted_of(file))
@@ -182,11 +184,12 @@ fn is_below_user_view(file: Pointer) -> bool {
     probe_at::<u64>(container, offset!(mount_ns)) == Some(MNT_NS_INTERNAL)
 }
 
-/// Whether a pipe is opened once more through procfs: something the process can reach already, and that
-/// has no name to be judged by.
+/// Whether this is nothing with a place: a pipe opened once more through procfs, which the process can reach
+/// already, or a descriptor of a process, which newer kernels open as a file of its own.
 #[inline(always)]
-fn is_pipe(file: Pointer) -> bool {
-    load!(path::super_block(file), sb_magic as u64) == PIPEFS
+fn is_nameless(file: Pointer) -> bool {
+    let magic: u64 = load!(path::super_block(file), sb_magic as u64);
+    magic == PIPEFS || magic == PIDFS
 }
 
 /// Whether `file` is the program that runs: the exec hook has judged it.

@@ -157,14 +157,14 @@ fn make(step: &Step) -> Result<Option<Peer>> {
             let _client = TcpStream::connect(address)?;
             return Ok(Some(Peer::Client { listener, _client }));
         }
-        Step::UnixDatagram(path) => return datagram(UnixDatagram::bind(path)?),
+        Step::UnixDatagram(path) => return datagram(UnixDatagram::bind(fresh(path)?)?),
         Step::UnixListed(path) => {
-            return Ok(Some(Peer::Listed { _datagram: UnixDatagram::bind(path)? }));
+            return Ok(Some(Peer::Listed { _datagram: UnixDatagram::bind(fresh(path)?)? }));
         }
         Step::AbstractDatagram(name) => {
             return datagram(UnixDatagram::bind_addr(&UnixAddr::from_abstract_name(name)?)?);
         }
-        Step::Unix(path) => return unix(UnixListener::bind(path)?),
+        Step::Unix(path) => return unix(UnixListener::bind(fresh(path)?)?),
         Step::Abstract(name) => {
             return unix(UnixListener::bind_addr(&UnixAddr::from_abstract_name(name)?)?);
         }
@@ -219,4 +219,14 @@ fn abyss(at: &str, name: &str, levels: u32, leaf: &str, text: &str) -> Result<()
     let file = openat(&here, leaf, write, Mode::from_raw_mode(0o755))?;
     rustix::io::write(&file, text.as_bytes())?;
     Ok(())
+}
+
+/// A path at which no socket is left from before.
+fn fresh(path: &str) -> Result<&str> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("removing {path}"))
+        }
+        Ok(()) | Err(_) => Ok(path),
+    }
 }
