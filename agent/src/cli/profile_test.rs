@@ -240,6 +240,7 @@ mod tests {
             address: Some("10.0.0.1".to_owned()),
             port: Some(443),
             protocol: Some("tcp".to_owned()),
+            ..ObjectRef::default()
         };
         assert_eq!(asked(&record).unwrap(), b"4\x06\x0a\0\0\x01\x01\xbb");
         record.kind = "fork".to_owned();

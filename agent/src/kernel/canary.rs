@@ -16,7 +16,9 @@ use std::{fs, io, ptr};
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::mm::{MapFlags, ProtFlags, mmap};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::mount::{MountFlags, mount};
+use rustix::process::{Pid, PidfdFlags, chroot, pidfd_open};
+use rustix::time::{TimerfdClockId, TimerfdFlags, timerfd_create};
 use stockade_abi::hook::Hook;
 use stockade_abi::label::{CANARY, CANARY_MAY_START, Label};
 
@@ -75,7 +77,10 @@ pub(super) fn run(maps: &mut Maps, exe: &Path, pins: &Path) -> Result<Vec<(Hook,
             | Hook::Rename
             | Hook::Chmod
             | Hook::Chown
-            | Hook::Truncate => counted && refused.iter().any(|name| name == hook.kernel_name()),
+            | Hook::Truncate
+            | Hook::Capable
+            | Hook::SbMount
+            | Hook::Chroot => counted && refused.iter().any(|name| name == hook.kernel_name()),
         };
         (hook, proven)
     };
@@ -199,6 +204,12 @@ fn attempts(place: &Path) -> io::Result<io::Error> {
     note(Hook::Chmod, is_denied(fs::set_permissions(&file, fs::Permissions::from_mode(0o600))));
     note(Hook::Chown, is_denied(std::os::unix::fs::chown(&file, Some(0), None)));
     note(Hook::Truncate, is_denied(truncate(&file)));
+    let alarm = timerfd_create(TimerfdClockId::RealtimeAlarm, TimerfdFlags::CLOEXEC);
+    note(Hook::Capable, is_denied(alarm.map_err(io::Error::from)));
+    // A file system of no such kind is not mounted even where nobody refuses.
+    let mounted = mount(c"none", &directory, c"stockade-canary", MountFlags::empty(), None);
+    note(Hook::SbMount, is_denied(mounted.map_err(io::Error::from)));
+    note(Hook::Chroot, is_denied(chroot("/").map_err(io::Error::from)));
     // The program is refused to a child of this process: the label was handed on.
     let started = is_denied(Command::new(&exe).arg("--version").spawn());
     note(Hook::Exec, started);

@@ -9,7 +9,7 @@ use super::Seen;
 use super::generalise::{Refused, Rules, generalise};
 use super::store::BaselineStatus;
 use crate::clock;
-use crate::compile::{Section, compile};
+use crate::compile::{Power, Section, compile, powers};
 use crate::profile::{self, FileRule, PeerRule, Profile};
 
 /// A profile, ready to be printed.
@@ -34,8 +34,10 @@ pub fn export(
     let unknown = without_included(current, seen);
     let rules = generalise(&unknown);
     let refused = rules.refused.clone();
+    let facilities_seen = rules.facilities.clone();
     let profile = join(name, mode, current, rules);
-    let header = header(name, seen.len(), baseline, &refused);
+    let mut header = header(name, seen.len(), baseline, &refused);
+    facilities(&mut header, &profile, &facilities_seen);
     let yaml = with_evidence(&profile.to_yaml(), &covered(&profile, seen));
     Export { yaml: format!("{header}{yaml}"), profile, refused }
 }
@@ -84,6 +86,10 @@ fn without_included(current: Option<&Profile>, seen: &[Seen]) -> Vec<Seen> {
     let policy = included.and_then(|included| compile(&included, Mode::Enforce).ok());
     let allowed = |one: &Seen| {
         let Some(policy) = &policy else { return false };
+        if let Some(power) = one.power() {
+            let rule = policy.decide_power(power, false).rule;
+            return rule.is_some_and(|rule| !rule.denies());
+        }
         let Some((object, access)) = one.question() else { return false };
         policy.decide(&object, access, false).verdict == Verdict::Allowed
     };
@@ -105,6 +111,11 @@ fn join(name: &str, mode: Mode, current: Option<&Profile>, rules: Rules) -> Prof
         }
         for rule in rules.peers {
             add_peer(&mut own.peers, rule);
+        }
+        for capability in rules.capabilities.iter().map(|power| power.word()) {
+            if !own.capabilities.contains(&capability) {
+                own.capabilities.push(capability);
+            }
         }
     });
     profile
@@ -157,6 +168,19 @@ fn header(name: &str, seen: usize, baseline: Option<&BaselineStatus>, refused: &
         let _ = writeln!(header, "# left out: {}: {}", one_line(&one.object), one.why);
     }
     header
+}
+
+/// Says which facilities were used that the profile does not grant. Learning never grants one: what they
+/// let a process do reaches beyond everything else that a profile says.
+fn facilities(header: &mut String, profile: &Profile, seen: &BTreeSet<Power>) {
+    let powers = powers(profile);
+    for power in seen.iter().filter(|power| !power.granted(&powers, false)) {
+        let word = power.word();
+        let _ = writeln!(
+            header,
+            "# facility {word} was used and is denied: a person has to grant it, by facilities: [{word}]"
+        );
+    }
 }
 
 /// An object's name must not end its comment.
@@ -237,6 +261,28 @@ mod tests {
         assert_eq!(export.yaml.matches("# from").count(), 1, "{}", export.yaml);
         assert!(export.yaml.contains(" # from 12 files\n      access: [read]"), "{}", export.yaml);
         assert_eq!(profile::parse("export", &export.yaml).unwrap().profile, export.profile);
+    }
+
+    #[test]
+    fn capabilities_become_rules_and_facilities_remarks() {
+        let power = |operation, name: &[u8]| Seen { operation, access: 0, ..file(name) };
+        let seen = [
+            power(Operation::Capability, b"chown"),
+            power(Operation::Capability, b"63"),
+            power(Operation::Facility, b"mount"),
+            power(Operation::Facility, b"io_uring"),
+        ];
+        let export = export("web", Mode::Enforce, None, &seen, None);
+        assert_eq!(export.profile.capabilities, ["chown"]);
+        assert_eq!(export.profile.facilities, []);
+        let remarks: Vec<&str> = export.yaml.lines().filter(|line| line.starts_with("# ")).skip(1).collect();
+        assert_eq!(
+            remarks,
+            [
+                "# left out: 63: this version has no name for it",
+                "# facility mount was used and is denied: a person has to grant it, by facilities: [mount]",
+            ]
+        );
     }
 
     #[test]

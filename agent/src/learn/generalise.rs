@@ -14,7 +14,7 @@ use super::pattern::{Pattern, Piece, is_number, must_stay_literal, numbers};
 use super::random::random_names;
 use super::trees::{Tree, trees};
 use super::{Seen, layout, peers};
-use crate::compile::{Object, Policy, compile, escape};
+use crate::compile::{Object, Policy, Power, compile, escape};
 use crate::events::record::text;
 use crate::profile::{ExecRule, FileRule, PeerRule, Profile};
 
@@ -34,6 +34,10 @@ pub struct Rules {
     pub files: Vec<FileRule>,
     /// Peers.
     pub peers: Vec<PeerRule>,
+    /// Capabilities.
+    pub capabilities: BTreeSet<Power>,
+    /// Facilities. A person has to grant them.
+    pub facilities: BTreeSet<Power>,
     /// What no rule can allow.
     pub refused: Vec<Refused>,
 }
@@ -75,6 +79,10 @@ pub fn generalise(seen: &[Seen]) -> Rules {
             }
             // Making a process needs no rule.
             Operation::Fork => {}
+            Operation::Capability => {
+                power(object, Power::capability, &mut rules.capabilities, &mut rules.refused)
+            }
+            Operation::Facility => power(object, Power::facility, &mut rules.facilities, &mut rules.refused),
         }
     }
     for path in &exec {
@@ -88,6 +96,19 @@ pub fn generalise(seen: &[Seen]) -> Rules {
     rules.refused.sort();
     rules.refused.dedup();
     rules
+}
+
+/// Takes down a capability or a facility by its name.
+fn power(
+    name: &[u8],
+    known: fn(&str) -> Option<Power>,
+    found: &mut BTreeSet<Power>,
+    refused: &mut Vec<Refused>,
+) {
+    match str::from_utf8(name).ok().and_then(known) {
+        Some(power) => drop(found.insert(power)),
+        None => refused.push(Refused { object: text(name), why: "this version has no name for it" }),
+    }
 }
 
 const NOT_UTF8: &str = "the name is not UTF-8";

@@ -4,6 +4,7 @@ use std::fmt;
 
 use ipnet::IpNet;
 use stockade_abi::access::{self, AccessSet};
+use stockade_abi::facility::Facility;
 
 /// A program that may be started.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -173,12 +174,16 @@ pub struct Deny {
     pub files: Vec<FileRule>,
     /// Peers.
     pub peers: Vec<PeerRule>,
+    /// Capabilities.
+    pub capabilities: Vec<String>,
+    /// Facilities.
+    pub facilities: Vec<Facility>,
 }
 
 impl Deny {
     /// Whether nothing is denied beyond what no rule grants.
     pub fn is_empty(&self) -> bool {
-        self.exec.is_empty() && self.files.is_empty() && self.peers.is_empty()
+        *self == Self::default()
     }
 }
 
@@ -189,11 +194,15 @@ pub struct Sessions {
     pub exec: Vec<String>,
     /// Files.
     pub files: Vec<FileRule>,
+    /// Capabilities.
+    pub capabilities: Vec<String>,
+    /// Facilities.
+    pub facilities: Vec<Facility>,
 }
 
 impl Sessions {
     /// Whether a session may do no more than the container.
     pub fn is_empty(&self) -> bool {
-        self.exec.is_empty() && self.files.is_empty()
+        *self == Self::default()
     }
 }

@@ -68,4 +68,10 @@ hooks! {
     Truncate = "path_truncate" / "stockade_truncate";
     /// Notices that a directory is about to get another path.
     Renamed = "inode_rename" / "stockade_renamed";
+    /// Judges the use of a capability.
+    Capable = "capable" / "stockade_capable";
+    /// Judges mounting.
+    SbMount = "sb_mount" / "stockade_mount";
+    /// Judges changing the root directory.
+    Chroot = "path_chroot" / "stockade_chroot";
 }

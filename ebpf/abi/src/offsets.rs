@@ -30,6 +30,10 @@ macro_rules! fields {
 fields! {
     /// Local storages of a task; null while it has none.
     task_storage = "task_struct"."bpf_storage";
+    /// Credentials that count, which the kernel may exchange for a while.
+    task_cred = "task_struct"."cred";
+    /// Credentials of its own.
+    task_real_cred = "task_struct"."real_cred";
     /// Address space.
     task_mm = "task_struct"."mm";
     /// Root and working directory.

@@ -36,6 +36,10 @@ pub enum Operation {
     Connect = 3,
     /// A process or thread is made.
     Fork = 4,
+    /// A capability is used.
+    Capability = 5,
+    /// A facility is used.
+    Facility = 6,
 }
 
 /// Why.
@@ -184,6 +188,8 @@ impl Operation {
             Self::File => "file",
             Self::Connect => "connect",
             Self::Fork => "fork",
+            Self::Capability => "capability",
+            Self::Facility => "facility",
         }
     }
 }
@@ -224,7 +230,9 @@ impl TryFrom<u8> for Operation {
             2 => Ok(Self::File),
             3 => Ok(Self::Connect),
             4 => Ok(Self::Fork),
-            0 | 5.. => Err(UnknownValue { what: "operation", value }),
+            5 => Ok(Self::Capability),
+            6 => Ok(Self::Facility),
+            0 | 7.. => Err(UnknownValue { what: "operation", value }),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! it could: 0 done, 40 refused (`EACCES`, `EPERM`), 41 anything else.
 
 mod bench;
+mod facility;
 mod files;
 mod names;
 mod net;
@@ -76,6 +77,7 @@ fn perform(words: &[String]) -> Result<u8> {
         "bench" => bench::bench(rest),
         "serve" => serve(),
         "at" => names::at(word(0)?, &rest[1..]),
+        "mount" => facility::mount(word(0)?, &rest[1..]),
         _ => names::here(verb, rest),
     }
 }

@@ -187,7 +187,8 @@ fn with_rules(name: &str, mut profile: Profile, allowed: &[&Candidate]) -> anyho
         match operation {
             Operation::Exec => profile.change_own(|own| own.sessions.exec.push(glob)),
             Operation::File => profile.change_own(|own| own.sessions.files.push(FileRule::new(glob, access))),
-            Operation::Connect | Operation::Fork => {
+            // The question parsed above is never one of the last three.
+            Operation::Connect | Operation::Fork | Operation::Capability | Operation::Facility => {
                 bail!("denial {}: no rule lets only sessions connect", one.number)
             }
         }

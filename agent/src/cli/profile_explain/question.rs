@@ -5,9 +5,47 @@ use std::net::{IpAddr, SocketAddr};
 use stockade_abi::access::{self, AccessSet};
 use stockade_abi::peer;
 
-use crate::compile::Object;
+use crate::compile::{Object, Power};
 
 /// What is asked.
+pub(super) enum Asked {
+    /// For something that is done to an object.
+    Object(Question),
+    /// For a capability or a facility.
+    Power(Power),
+}
+
+impl Asked {
+    /// A line `ACCESS OBJECT`, without its end.
+    pub(super) fn of_line(line: &[u8]) -> Result<Self, String> {
+        match line.iter().position(|byte| *byte == b' ') {
+            _ if line.is_empty() => Err("the line is empty: a question is ACCESS OBJECT".to_owned()),
+            Some(0) => Err("the line begins with a space: a question is ACCESS OBJECT".to_owned()),
+            Some(space) => {
+                let (access, object) = line.split_at(space);
+                Self::parse(access, object.strip_prefix(b" ").unwrap_or(object))
+            }
+            None => Err(format!("`{}` has no object: a question is ACCESS OBJECT", line.escape_ascii())),
+        }
+    }
+
+    pub(super) fn parse(access: &[u8], object: &[u8]) -> Result<Self, String> {
+        let known: fn(&str) -> Option<Power> = match access {
+            b"capability" => Power::capability,
+            b"facility" => Power::facility,
+            _ => return Question::parse(access, object).map(Self::Object),
+        };
+        let power = str::from_utf8(object).ok().and_then(known);
+        power.map(Self::Power).ok_or_else(|| {
+            let (word, object) = (access.escape_ascii(), object.escape_ascii());
+            let same = |power: &Power| power.kind().as_bytes() == access;
+            let all: Vec<String> = Power::all().filter(same).map(Power::word).collect();
+            format!("`{object}` is no {word}; there are {}", all.join(", "))
+        })
+    }
+}
+
+/// Something that is done to an object.
 pub(in crate::cli) struct Question {
     pub(in crate::cli) access: AccessSet,
     /// The object for messages.
@@ -34,19 +72,6 @@ impl Question {
         &self.object
     }
 
-    /// A line `ACCESS OBJECT`, without its end.
-    pub(super) fn of_line(line: &[u8]) -> Result<Self, String> {
-        match line.iter().position(|byte| *byte == b' ') {
-            _ if line.is_empty() => Err("the line is empty: a question is ACCESS OBJECT".to_owned()),
-            Some(0) => Err("the line begins with a space: a question is ACCESS OBJECT".to_owned()),
-            Some(space) => {
-                let (access, object) = line.split_at(space);
-                Self::parse(access, object.strip_prefix(b" ").unwrap_or(object))
-            }
-            None => Err(format!("`{}` has no object: a question is ACCESS OBJECT", line.escape_ascii())),
-        }
-    }
-
     pub(super) fn object(&self) -> Object<'_> {
         if self.access == access::CONNECT { Object::Peer(&self.object) } else { Object::Path(&self.object) }
     }
@@ -55,7 +80,7 @@ impl Question {
 fn access_set(text: &[u8]) -> Result<AccessSet, String> {
     let text = String::from_utf8_lossy(text);
     text.split(',').try_fold(0, |set, word| {
-        let known = || access::WORDS.map(|(_, word)| word).join(", ");
+        let known = || format!("{}, capability, facility", access::WORDS.map(|(_, word)| word).join(", "));
         access::from_word(word)
             .map(|bit| set | bit)
             .ok_or_else(|| format!("`{}` is no access; there are {}", word.escape_debug(), known()))

@@ -35,14 +35,6 @@ fn not_in_force(profile: &Profile, remarks: &mut Remarks) {
     if !profile.listen.is_empty() {
         say(vec![Part::Name("listen")], "`listen`", 1, "the container may listen on any port");
     }
-    if !profile.capabilities.is_empty() {
-        say(
-            vec![Part::Name("capabilities")],
-            "`capabilities`",
-            1,
-            "the container keeps those its runtime gave it",
-        );
-    }
 }
 
 /// What a rule may say although nothing judges it, in this version or another.

@@ -109,7 +109,7 @@ pub(crate) fn without_object(label: &Label, operation: Operation, reason: Reason
 
 /// The mode as it goes into a record; 0 when the policy could not be read.
 #[inline(always)]
-fn mode_number(mode: Option<Mode>) -> u32 {
+pub(crate) fn mode_number(mode: Option<Mode>) -> u32 {
     match mode {
         Some(mode) => mode as u32,
         None => 0,
@@ -119,7 +119,7 @@ fn mode_number(mode: Option<Mode>) -> u32 {
 /// The verdict for a reason under a mode, all as numbers. [`Reason::verdict`] says the same, for every
 /// reason and mode: proven below.
 #[inline(always)]
-const fn verdict_number(reason: u32, mode: u32) -> u32 {
+pub(crate) const fn verdict_number(reason: u32, mode: u32) -> u32 {
     if reason == Reason::Rule as u32 || mode == Mode::Learn as u32 {
         Verdict::Allowed as u32
     } else if mode == Mode::Audit as u32 {

@@ -6,6 +6,7 @@ mod connect;
 mod count;
 mod emit;
 mod exec;
+mod facility;
 mod file;
 mod fork;
 mod judge;
@@ -25,6 +26,7 @@ mod scratch;
 use aya_ebpf::macros::lsm;
 use aya_ebpf::programs::LsmContext;
 use stockade_abi::access;
+use stockade_abi::facility::Facility;
 use stockade_abi::hook::Hook;
 
 #[lsm(hook = "bprm_check_security")]
@@ -112,6 +114,26 @@ fn stockade_truncate(ctx: LsmContext) -> i32 {
 #[lsm(hook = "inode_rename")]
 fn stockade_renamed(ctx: LsmContext) -> i32 {
     names::renamed(ctx.arg(4), ctx.arg(1), ctx.arg(3))
+}
+
+#[lsm(hook = "capable")]
+fn stockade_capable(ctx: LsmContext) -> i32 {
+    facility::capable(ctx.arg(4), ctx.arg(0), ctx.arg(2), ctx.arg(3))
+}
+
+/// Hooks that stand for one facility, each with the place of what the programs before answered.
+macro_rules! facilities {
+    ($($program:ident = $kernel:literal($before:literal): $hook:ident, $facility:ident;)+) => {$(
+        #[lsm(hook = $kernel)]
+        fn $program(ctx: LsmContext) -> i32 {
+            facility::hook(ctx.arg($before), Hook::$hook, Facility::$facility)
+        }
+    )+};
+}
+
+facilities! {
+    stockade_mount = "sb_mount"(5): SbMount, Mount;
+    stockade_chroot = "path_chroot"(1): Chroot, Chroot;
 }
 
 #[panic_handler]

@@ -97,6 +97,9 @@ pub(crate) struct Object {
 pub(crate) const PEER: u32 = 0xff;
 
 impl Object {
+    /// What is judged has no object.
+    pub(crate) const NOTHING: Self = Self { skip: 0, split: 0, len: 0, start: 0, problem: 0 };
+
     /// No object, for `problem`.
     #[inline(always)]
     pub(crate) fn none(problem: Reason) -> Self {
@@ -132,6 +135,16 @@ impl Policy {
             Size::Small => TABLES_S.get_value(number, &0).map(|words| Self::Small(Words(words.as_ptr()))),
             Size::Medium => TABLES_M.get_value(number, &0).map(|words| Self::Medium(Words(words.as_ptr()))),
             Size::Large => TABLES_L.get_value(number, &0).map(|words| Self::Large(Words(words.as_ptr()))),
+        }
+    }
+
+    /// One of the first words of the table.
+    #[inline(always)]
+    pub(crate) fn word(&self, index: u32) -> u64 {
+        match self {
+            Self::Small(table) => table.word(index),
+            Self::Medium(table) => table.word(index),
+            Self::Large(table) => table.word(index),
         }
     }
 

@@ -154,13 +154,15 @@ struct Object {
     address: Option<String>,
     port: Option<u16>,
     protocol: Option<String>,
+    capability: Option<String>,
+    facility: Option<String>,
 }
 
 impl Event {
     /// The object as the cases write it.
     pub(crate) fn object(&self) -> Option<String> {
-        let Object { path, address, port, protocol } = &self.object;
-        path.clone().or_else(|| {
+        let Object { path, address, port, protocol, capability, facility } = &self.object;
+        path.clone().or(capability.clone()).or(facility.clone()).or_else(|| {
             let (port, protocol) = (port.as_ref()?, protocol.as_ref()?);
             let address = address.as_ref()?;
             let address = if address.contains(':') { format!("[{address}]") } else { address.clone() };

@@ -12,6 +12,13 @@ use super::words::replaced;
 /// Where a guest has the cases.
 pub(super) const CASES: &str = "/stockade/cases";
 
+/// What guests' root has.
+const CAPABILITIES: &str = "chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap \
+    linux_immutable net_bind_service net_broadcast net_admin net_raw ipc_lock ipc_owner sys_module sys_rawio \
+    sys_chroot sys_ptrace sys_pacct sys_admin sys_boot sys_nice sys_resource sys_time sys_tty_config mknod \
+    lease audit_write audit_control setfcap mac_override mac_admin syslog wake_alarm block_suspend \
+    audit_read perfmon bpf checkpoint_restore";
+
 /// One thing to do, and what is to become of it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -25,6 +32,13 @@ pub(super) struct Case {
     files: Vec<Value>,
     #[serde(default)]
     peers: Vec<Value>,
+    /// Capabilities that the profile grants; all of them if nothing is said.
+    #[serde(default)]
+    capabilities: Option<Vec<Value>>,
+    #[serde(default)]
+    facilities: Vec<Value>,
+    #[serde(default)]
+    deny: Option<Value>,
     #[serde(default)]
     sessions: Option<Value>,
     /// Arguments of `guest act`.
@@ -143,6 +157,8 @@ pub(super) enum Effect {
     Owner { path: String, id: u32 },
     /// The file is no longer as it was.
     Changed(String),
+    /// A file system is mounted there.
+    Mounted(String),
     /// The actor printed this.
     Stdout(String),
     /// A peer of the set-up was reached.
@@ -156,6 +172,7 @@ pub(super) struct Learned {
     pub(super) exec: Vec<Value>,
     pub(super) files: Vec<Value>,
     pub(super) peers: Vec<Value>,
+    pub(super) capabilities: Vec<Value>,
 }
 
 /// A case as written, before its words are replaced.
@@ -228,7 +245,18 @@ impl Case {
         }
         exec.extend(self.exec.iter().cloned());
         files.extend(self.files.iter().cloned());
-        let mut spec = json!({"mode": mode, "exec": exec, "files": files, "peers": self.peers});
+        let capabilities = match &self.capabilities {
+            None if mode != "learn" => CAPABILITIES.split_whitespace().map(Value::from).collect(),
+            None => Vec::new(),
+            Some(capabilities) => capabilities.clone(),
+        };
+        let mut spec = json!({
+            "mode": mode, "exec": exec, "files": files, "peers": self.peers,
+            "capabilities": capabilities, "facilities": self.facilities,
+        });
+        if let Some(deny) = &self.deny {
+            spec["deny"] = deny.clone();
+        }
         if let Some(sessions) = &self.sessions {
             spec["sessions"] = sessions.clone();
         }

@@ -60,6 +60,10 @@ impl Scene {
             Some(Effect::Changed(path)) => {
                 Some(fs::read(path).with_context(|| format!("reading {path}"))? != self.before)
             }
+            Some(Effect::Mounted(path)) => {
+                let mounts = fs::read_to_string("/proc/self/mounts").context("reading the mounts")?;
+                Some(mounts.lines().any(|line| line.split(' ').nth(1) == Some(path)))
+            }
             Some(Effect::Stdout(text)) => Some(stdout.contains(text)),
             Some(Effect::Peer) => {
                 let mut touched = false;
