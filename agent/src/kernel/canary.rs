@@ -58,10 +58,14 @@ pub(super) fn run(maps: &mut Maps, exe: &Path, pins: &Path) -> Result<Vec<(Hook,
     let noticed = notices_renames(maps, pins)?;
     let after = counts(maps)?;
     let counted = before.iter().zip(after).map(|(before, after)| after > *before);
+    let went_through =
+        |hook: Hook| refused.iter().any(|name| name.strip_prefix('+') == Some(hook.kernel_name()));
     let proven = |(hook, counted): (Hook, bool)| {
         let proven = match hook {
             // It cannot refuse: that it was called is all there is to know.
             Hook::Started => counted,
+            // The system call answers the same as if nobody had refused.
+            Hook::ModuleRequest => counted || !went_through(hook),
             Hook::Renamed => noticed,
             Hook::Exec
             | Hook::FileOpen
@@ -80,7 +84,32 @@ pub(super) fn run(maps: &mut Maps, exe: &Path, pins: &Path) -> Result<Vec<(Hook,
             | Hook::Truncate
             | Hook::Capable
             | Hook::SbMount
-            | Hook::Chroot => counted && refused.iter().any(|name| name == hook.kernel_name()),
+            | Hook::Chroot
+            | Hook::SbUmount
+            | Hook::SbPivotroot
+            | Hook::MoveMount
+            | Hook::UsernsCreate
+            | Hook::Bpf
+            | Hook::PerfEventOpen
+            | Hook::KernelReadFile
+            | Hook::KernelLoadData
+            | Hook::KeyAlloc
+            | Hook::KeyPermission
+            | Hook::Syslog
+            | Hook::Settime
+            | Hook::Quotactl
+            | Hook::InitAnonymous
+            | Hook::UringOverrideCreds
+            | Hook::PtraceAccess
+            | Hook::PtraceTraceme
+            | Hook::Kill
+            | Hook::Setscheduler
+            | Hook::Setnice
+            | Hook::Setioprio
+            | Hook::Setrlimit => {
+                let refused = counted && refused.iter().any(|name| name == hook.kernel_name());
+                refused || (!counted && hook.out_of_reach().is_some() && !went_through(hook))
+            }
         };
         (hook, proven)
     };
@@ -178,13 +207,15 @@ fn attempts(place: &Path) -> io::Result<io::Error> {
     // Any file but the running program, whose mapping is always allowed.
     let library = fs::File::open("/proc/self/mounts");
     let socket = UdpSocket::bind("127.0.0.1:0");
+    let module = fs::File::open(place.join(FILE))?;
+    super::attempts::prepare();
     let (file, directory, new) = (place.join(FILE), place.join(SUBDIRECTORY), place.join(NEW));
     println!("{READY}");
     io::stdout().flush()?;
     let mut go = String::new();
     io::stdin().read_line(&mut go)?;
 
-    let mut refused = Vec::new();
+    let (mut refused, mut report) = (Vec::new(), Vec::new());
     let mut note = |hook: Hook, is_refused: bool| {
         if is_refused {
             refused.push(hook.kernel_name());
@@ -210,11 +241,19 @@ fn attempts(place: &Path) -> io::Result<io::Error> {
     let mounted = mount(c"none", &directory, c"stockade-canary", MountFlags::empty(), None);
     note(Hook::SbMount, is_denied(mounted.map_err(io::Error::from)));
     note(Hook::Chroot, is_denied(chroot("/").map_err(io::Error::from)));
+    super::attempts::powers(&module, |hook, result| match result {
+        Ok(()) => report.push(format!("+{}", hook.kernel_name())),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            report.push(hook.kernel_name().to_owned());
+        }
+        Err(_) => {}
+    });
     // The program is refused to a child of this process: the label was handed on.
     let started = is_denied(Command::new(&exe).arg("--version").spawn());
     note(Hook::Exec, started);
     note(Hook::Fork, started);
-    println!("{}", refused.join(" "));
+    report.extend(refused.into_iter().map(str::to_owned));
+    println!("{}", report.join(" "));
     io::stdout().flush()?;
     io::stdin().read_line(&mut go)?;
     Ok(Command::new(exe).arg("--version").exec())

@@ -33,6 +33,58 @@ macro_rules! hooks {
     };
 }
 
+impl Hook {
+    /// Why the canary may not get as far as this hook on a good node. Where it was stopped before, and what it
+    /// tried did not go through, the hook counts as attached, and `status` says so.
+    pub const fn out_of_reach(self) -> Option<&'static str> {
+        match self {
+            Self::UsernsCreate => Some("the node allows no user namespaces"),
+            Self::ModuleRequest | Self::KernelReadFile | Self::KernelLoadData => {
+                Some("the node loads no modules")
+            }
+            Self::Quotactl => Some("the kernel knows no quotas"),
+            Self::InitAnonymous => Some("the node allows no io_uring"),
+            Self::UringOverrideCreds => Some("only a ring in use calls it"),
+            Self::PtraceTraceme => Some("a canary that is traced would stop"),
+            Self::Exec
+            | Self::Started
+            | Self::FileOpen
+            | Self::MmapFile
+            | Self::Connect
+            | Self::Fork
+            | Self::Mknod
+            | Self::Mkdir
+            | Self::Symlink
+            | Self::Link
+            | Self::Unlink
+            | Self::Rmdir
+            | Self::Rename
+            | Self::Chmod
+            | Self::Chown
+            | Self::Truncate
+            | Self::Renamed
+            | Self::Capable
+            | Self::SbMount
+            | Self::Chroot
+            | Self::SbUmount
+            | Self::SbPivotroot
+            | Self::MoveMount
+            | Self::Bpf
+            | Self::PerfEventOpen
+            | Self::KeyAlloc
+            | Self::KeyPermission
+            | Self::Syslog
+            | Self::Settime
+            | Self::PtraceAccess
+            | Self::Kill
+            | Self::Setscheduler
+            | Self::Setnice
+            | Self::Setioprio
+            | Self::Setrlimit => None,
+        }
+    }
+}
+
 hooks! {
     /// Judges a program about to start, and labels the first one of a subject.
     Exec = "bprm_check_security" / "stockade_exec";
@@ -74,4 +126,50 @@ hooks! {
     SbMount = "sb_mount" / "stockade_mount";
     /// Judges changing the root directory.
     Chroot = "path_chroot" / "stockade_chroot";
+    /// Judges unmounting.
+    SbUmount = "sb_umount" / "stockade_umount";
+    /// Judges changing the root of a mount namespace.
+    SbPivotroot = "sb_pivotroot" / "stockade_pivot";
+    /// Judges moving a mount, and attaching a detached one.
+    MoveMount = "move_mount" / "stockade_move";
+    /// Judges making a user namespace.
+    UsernsCreate = "userns_create" / "stockade_userns";
+    /// Judges the `bpf` system call.
+    Bpf = "bpf" / "stockade_bpf";
+    /// Judges opening a performance event.
+    PerfEventOpen = "perf_event_open" / "stockade_perf";
+    /// Judges what makes the kernel load a module.
+    ModuleRequest = "kernel_module_request" / "stockade_autoload";
+    /// Judges what the kernel loads from a file.
+    KernelReadFile = "kernel_read_file" / "stockade_read_file";
+    /// Judges what the kernel loads from memory.
+    KernelLoadData = "kernel_load_data" / "stockade_load_data";
+    /// Judges making a key.
+    KeyAlloc = "key_alloc" / "stockade_key_alloc";
+    /// Judges using a key.
+    KeyPermission = "key_permission" / "stockade_key";
+    /// Judges reading the kernel's log.
+    Syslog = "syslog" / "stockade_syslog";
+    /// Judges setting the clock.
+    Settime = "settime" / "stockade_settime";
+    /// Judges disk quotas.
+    Quotactl = "quotactl" / "stockade_quotactl";
+    /// Judges making a ring, and a handler of page faults.
+    InitAnonymous = "inode_init_security_anon" / "stockade_anonymous";
+    /// Judges a ring that takes other credentials.
+    UringOverrideCreds = "uring_override_creds" / "stockade_override";
+    /// Judges looking into another process.
+    PtraceAccess = "ptrace_access_check" / "stockade_ptrace";
+    /// Judges asking to be traced.
+    PtraceTraceme = "ptrace_traceme" / "stockade_traceme";
+    /// Judges signals.
+    Kill = "task_kill" / "stockade_kill";
+    /// Judges changing how another process is scheduled.
+    Setscheduler = "task_setscheduler" / "stockade_scheduler";
+    /// Judges changing another process's priority.
+    Setnice = "task_setnice" / "stockade_nice";
+    /// Judges changing another process's priority on disks.
+    Setioprio = "task_setioprio" / "stockade_ioprio";
+    /// Judges changing another process's limits.
+    Setrlimit = "task_setrlimit" / "stockade_rlimit";
 }

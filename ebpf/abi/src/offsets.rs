@@ -126,6 +126,8 @@ fields! {
     mount_parent = "mount"."mnt_parent";
     /// The directory entry that it is mounted on.
     mount_point = "mount"."mnt_mountpoint";
+    /// Address of a name's text.
+    qstr_name = "qstr"."name";
     /// Program to be started.
     bprm_file = "linux_binprm"."file";
     /// Depth of the innermost pid namespace.

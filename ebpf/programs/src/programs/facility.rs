@@ -11,13 +11,13 @@ use stockade_abi::table::{CAPABILITIES, CAPABILITIES_DENIED, FACILITIES, FACILIT
 
 use super::emit::{self, Record};
 use super::judge::{ALLOW, Question, mode_number, verdict_number};
-use super::kernel::{Pointer, current, load};
+use super::kernel::{Pointer, current, load, probe, probe_at};
 use super::label::Tag;
 use super::policy::{Object, Policy, side};
 use super::{count, label, policy};
 
 /// `-EPERM`: what the kernel itself answers to who lacks a privilege.
-const DENY: i32 = -1;
+pub(crate) const DENY: i32 = -1;
 /// `opts` of a check whose failure means nothing.
 const CAP_OPT_NOAUDIT: u32 = 1 << 1;
 
@@ -34,6 +34,35 @@ pub(crate) fn hook(before: i32, hook: Hook, facility: Facility) -> i32 {
         return DENY;
     }
     judge(task, tag, facility)
+}
+
+/// `id` of a kernel to be started and of its first file system; whatever else is loaded goes into this one.
+const KEXEC: [u32; 2] = [3, 4];
+
+/// `kernel_read_file(file, id, contents)` and `kernel_load_data(id, contents)`.
+#[inline(always)]
+pub(crate) fn kernel_code(before: i32, hook_: Hook, id: u32) -> i32 {
+    let kexec = id == KEXEC[0] || id == KEXEC[1];
+    hook(before, hook_, if kexec { Facility::Kexec } else { Facility::Modules })
+}
+
+/// Beginnings of the names of files that are nothing but a way into the kernel.
+const IO_URING: [u8; 8] = *b"[io_urin";
+const USERFAULTFD: [u8; 8] = *b"[userfau";
+
+/// `inode_init_security_anon(inode, name, context)`.
+#[inline(always)]
+pub(crate) fn anonymous(before: i32, name: Pointer) -> i32 {
+    let task = current();
+    if before != 0 || label::tag(task).is_none() {
+        return before;
+    }
+    let begins = probe!(name, qstr_name as Pointer).and_then(|text| probe_at::<[u8; 8]>(text, 0));
+    match begins {
+        Some(IO_URING) => hook(before, Hook::InitAnonymous, Facility::IoUring),
+        Some(USERFAULTFD) => hook(before, Hook::InitAnonymous, Facility::Userfaultfd),
+        Some(_) | None => ALLOW,
+    }
 }
 
 /// `capable(cred, ns, cap, opts)`.
@@ -59,6 +88,12 @@ pub(crate) fn capable(before: i32, cred: Pointer, number: u32, options: u32) -> 
         return ALLOW;
     }
     decide(task, tag, Operation::Capability, number, options & CAP_OPT_NOAUDIT != 0)
+}
+
+/// The same, where a refusal may not be worth a record.
+#[inline(always)]
+pub(crate) fn judge_quietly(task: *mut task_struct, tag: Tag, facility: Facility, quiet: bool) -> i32 {
+    decide(task, tag, Operation::Facility, facility as u32, quiet)
 }
 
 /// Judges the use of a facility.

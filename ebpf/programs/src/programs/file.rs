@@ -3,6 +3,7 @@
 use aya_ebpf::bindings::task_struct;
 use aya_ebpf::programs::LsmContext;
 use stockade_abi::access::{self, AccessSet};
+use stockade_abi::facility::Facility;
 use stockade_abi::hook::Hook;
 use stockade_abi::label::CANARY;
 use stockade_abi::reason::{Operation, Reason};
@@ -10,7 +11,7 @@ use stockade_abi::reason::{Operation, Reason};
 use super::judge::{ALLOW, DENY, Question, judge, without_object};
 use super::kernel::{Pointer, current, load, offset, probe_at};
 use super::label::{self, Tag};
-use super::{count, path, policy, quick, scratch};
+use super::{count, facility, path, policy, quick, scratch};
 
 const O_ACCMODE: u32 = 0o3;
 const O_RDONLY: u32 = 0o0;
@@ -88,7 +89,10 @@ pub(crate) fn mmap_file(ctx: &LsmContext) -> i32 {
     }
     let file: Pointer = ctx.arg(0);
     // Anonymous memory made executable is how just-in-time compilers work.
-    if file.is_null() || is_own_program(task.cast(), file) {
+    if file.is_null() {
+        return facility::judge(task, tag, Facility::Jit);
+    }
+    if is_own_program(task.cast(), file) {
         return ALLOW;
     }
     let wanted = || access::MAP;

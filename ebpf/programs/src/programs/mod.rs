@@ -16,6 +16,7 @@ mod maps;
 mod memory;
 mod name;
 mod names;
+mod others;
 mod path;
 mod peers;
 mod policy;
@@ -133,7 +134,70 @@ macro_rules! facilities {
 
 facilities! {
     stockade_mount = "sb_mount"(5): SbMount, Mount;
+    stockade_umount = "sb_umount"(2): SbUmount, Mount;
+    stockade_pivot = "sb_pivotroot"(2): SbPivotroot, Mount;
+    stockade_move = "move_mount"(2): MoveMount, Mount;
     stockade_chroot = "path_chroot"(1): Chroot, Chroot;
+    stockade_userns = "userns_create"(1): UsernsCreate, Namespaces;
+    stockade_bpf = "bpf"(3): Bpf, Bpf;
+    stockade_perf = "perf_event_open"(2): PerfEventOpen, Perf;
+    stockade_autoload = "kernel_module_request"(1): ModuleRequest, Modules;
+    stockade_key_alloc = "key_alloc"(3): KeyAlloc, Keyrings;
+    stockade_key = "key_permission"(3): KeyPermission, Keyrings;
+    stockade_syslog = "syslog"(1): Syslog, KernelLog;
+    stockade_settime = "settime"(2): Settime, Clock;
+    stockade_quotactl = "quotactl"(4): Quotactl, Quota;
+    stockade_override = "uring_override_creds"(1): UringOverrideCreds, IoUringCreds;
+}
+
+#[lsm(hook = "kernel_read_file")]
+fn stockade_read_file(ctx: LsmContext) -> i32 {
+    facility::kernel_code(ctx.arg(3), Hook::KernelReadFile, ctx.arg(1))
+}
+
+#[lsm(hook = "kernel_load_data")]
+fn stockade_load_data(ctx: LsmContext) -> i32 {
+    facility::kernel_code(ctx.arg(2), Hook::KernelLoadData, ctx.arg(0))
+}
+
+#[lsm(hook = "inode_init_security_anon")]
+fn stockade_anonymous(ctx: LsmContext) -> i32 {
+    facility::anonymous(ctx.arg(3), ctx.arg(1))
+}
+
+#[lsm(hook = "ptrace_access_check")]
+fn stockade_ptrace(ctx: LsmContext) -> i32 {
+    others::ptrace(ctx.arg(2), ctx.arg(0), ctx.arg(1))
+}
+
+#[lsm(hook = "ptrace_traceme")]
+fn stockade_traceme(ctx: LsmContext) -> i32 {
+    others::hook(ctx.arg(1), Hook::PtraceTraceme, ctx.arg(0), Facility::Ptrace)
+}
+
+#[lsm(hook = "task_kill")]
+fn stockade_kill(ctx: LsmContext) -> i32 {
+    others::kill(ctx.arg(4), ctx.arg(0), ctx.arg(2))
+}
+
+#[lsm(hook = "task_setscheduler")]
+fn stockade_scheduler(ctx: LsmContext) -> i32 {
+    others::hook(ctx.arg(1), Hook::Setscheduler, ctx.arg(0), Facility::Scheduling)
+}
+
+#[lsm(hook = "task_setnice")]
+fn stockade_nice(ctx: LsmContext) -> i32 {
+    others::hook(ctx.arg(2), Hook::Setnice, ctx.arg(0), Facility::Scheduling)
+}
+
+#[lsm(hook = "task_setioprio")]
+fn stockade_ioprio(ctx: LsmContext) -> i32 {
+    others::hook(ctx.arg(2), Hook::Setioprio, ctx.arg(0), Facility::Scheduling)
+}
+
+#[lsm(hook = "task_setrlimit")]
+fn stockade_rlimit(ctx: LsmContext) -> i32 {
+    others::hook(ctx.arg(3), Hook::Setrlimit, ctx.arg(0), Facility::Scheduling)
 }
 
 #[panic_handler]
