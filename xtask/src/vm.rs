@@ -59,7 +59,6 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<bool> {
         kernel: &kernel,
         suite: options.suite,
         filter: options.filter.as_deref(),
-        thorough: false,
         disk: disk.as_deref(),
         init: &init,
         stockade: stockade.as_deref(),

@@ -1,7 +1,6 @@
-//! What a unix socket's path must still look like.
+//! What a unix socket's address must still look like.
 
-/// The kernel side puts canonical paths only. A pattern matches no other, so that a question that was put
-/// in another spelling is not answered as if that were the socket's name.
+/// `connect` takes any spelling, so a pattern may only match those in which no component leads elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u32)]
 pub(crate) enum Guard {

@@ -5,11 +5,12 @@ use super::dfa::{self, Dfa};
 use super::error::CompileError;
 use super::nfa::{Label, Nfa};
 use super::position::Closure;
-use super::rule::{Network, RuleRef};
+use super::rule::RuleRef;
 use super::source::Source;
+use crate::profile::PeerRule;
 
-/// A rule, with what it says about the network if it is about that.
-pub(crate) type Item<'a> = (&'a RuleRef, Option<&'a Network>);
+/// A rule, with what it says about peers if it is about those.
+pub(crate) type Item<'a> = (&'a RuleRef, Option<&'a PeerRule>);
 
 /// Positions looked at for each node of the patterns before an automaton counts as too large: what
 /// patterns need that hardly overlap, several times over.
@@ -25,8 +26,8 @@ pub(crate) struct Several {
 impl Several {
     pub(crate) fn read<'a>(rules: impl Iterator<Item = Item<'a>>) -> Result<Self, CompileError> {
         let mut source = Source::default();
-        for (at, network) in rules {
-            source.lone(at, network)?;
+        for (at, peer) in rules {
+            source.lone(at, peer)?;
         }
         Ok(Self { source })
     }

@@ -3,7 +3,6 @@
 mod deny;
 mod limits;
 mod parents;
-mod power;
 mod random;
 mod reference;
 mod scale;

@@ -5,12 +5,10 @@
 
 use serde_json::{Map, Value, json};
 use stockade_abi::access;
-use stockade_abi::capability::CAPABILITIES;
-use stockade_abi::facility::Facility;
 use stockade_abi::reason::Mode;
 
 use super::fields::{self, Field, Holds, Object};
-use super::{FILE_ACCESS, Protocol};
+use super::{FILE_ACCESS, Protocol, scalar};
 
 /// The schema, draft 2020-12.
 pub fn json_schema() -> Value {
@@ -54,8 +52,7 @@ fn object_of(holds: &Holds) -> Option<&'static Object> {
         | Holds::Mode
         | Holds::Access
         | Holds::Protocol
-        | Holds::Capability
-        | Holds::Facility => None,
+        | Holds::Capability => None,
     }
 }
 
@@ -111,8 +108,7 @@ fn schema_of(holds: &Holds) -> Value {
         Holds::Mode => words(&[Mode::Learn, Mode::Audit, Mode::Enforce].map(Mode::word)),
         Holds::Access => words(&access::words(FILE_ACCESS).collect::<Vec<_>>()),
         Holds::Protocol => words(&[Protocol::Tcp, Protocol::Udp].map(Protocol::word)),
-        Holds::Capability => words(&CAPABILITIES),
-        Holds::Facility => words(&Facility::ALL.map(Facility::word)),
+        Holds::Capability => words(&scalar::CAPABILITIES),
         Holds::Object(object) => reference(object),
         Holds::Objects(object) => json!({ "type": "array", "items": reference(object) }),
         Holds::List(item) => json!({ "type": "array", "items": schema_of(item) }),

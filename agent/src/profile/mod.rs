@@ -28,7 +28,6 @@ mod yaml;
 
 use std::collections::BTreeMap;
 
-use stockade_abi::facility::Facility;
 use stockade_abi::reason::Mode;
 
 pub use json_schema::json_schema;
@@ -95,8 +94,6 @@ pub struct Profile {
     pub listen: Vec<ListenRule>,
     /// Capabilities that may be used, lower case, without `cap_`.
     pub capabilities: Vec<String>,
-    /// Facilities that may be used.
-    pub facilities: Vec<Facility>,
     /// What is denied whatever else is granted.
     pub deny: Deny,
     /// What sessions may do beyond all that.
@@ -131,7 +128,6 @@ impl Profile {
             peers: Vec::new(),
             listen: Vec::new(),
             capabilities: Vec::new(),
-            facilities: Vec::new(),
             deny: Deny::default(),
             sessions: Sessions::default(),
             origins: Vec::new(),

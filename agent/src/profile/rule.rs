@@ -4,7 +4,6 @@ use std::fmt;
 
 use ipnet::IpNet;
 use stockade_abi::access::{self, AccessSet};
-use stockade_abi::facility::Facility;
 
 /// A program that may be started.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +75,7 @@ impl PeerRule {
 pub enum PeerTarget {
     /// An address or a network; host bits are zero.
     Net(IpNet),
-    /// Glob of a unix socket's canonical path.
+    /// Glob of a unix socket's path, compared with the text given to `connect`.
     Unix(String),
     /// Glob of an abstract unix socket's name, without `@`.
     Abstract(String),
@@ -109,8 +108,7 @@ impl fmt::Display for PeerRule {
 /// Ports from `first` to `last`, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PortRange {
-    /// Lowest port. 0 of a peer is what resolvers probe an address with; of a listener, a port that the
-    /// kernel chooses.
+    /// Lowest port, at least 1.
     pub first: u16,
     /// Highest port, at least `first`.
     pub last: u16,
@@ -166,18 +164,6 @@ pub struct ListenRule {
     pub protocol: Option<Protocol>,
 }
 
-impl fmt::Display for ListenRule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, range) in self.ports.iter().enumerate() {
-            write!(f, "{}{range}", if index == 0 { "port " } else { "," })?;
-        }
-        match self.protocol {
-            Some(protocol) => write!(f, " {}", protocol.word()),
-            None => Ok(()),
-        }
-    }
-}
-
 /// What is denied whatever other rules grant, to the container and to sessions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Deny {
@@ -187,16 +173,12 @@ pub struct Deny {
     pub files: Vec<FileRule>,
     /// Peers.
     pub peers: Vec<PeerRule>,
-    /// Capabilities.
-    pub capabilities: Vec<String>,
-    /// Facilities.
-    pub facilities: Vec<Facility>,
 }
 
 impl Deny {
     /// Whether nothing is denied beyond what no rule grants.
     pub fn is_empty(&self) -> bool {
-        *self == Self::default()
+        self.exec.is_empty() && self.files.is_empty() && self.peers.is_empty()
     }
 }
 
@@ -207,15 +189,11 @@ pub struct Sessions {
     pub exec: Vec<String>,
     /// Files.
     pub files: Vec<FileRule>,
-    /// Capabilities.
-    pub capabilities: Vec<String>,
-    /// Facilities.
-    pub facilities: Vec<Facility>,
 }
 
 impl Sessions {
     /// Whether a session may do no more than the container.
     pub fn is_empty(&self) -> bool {
-        *self == Self::default()
+        self.exec.is_empty() && self.files.is_empty()
     }
 }

@@ -227,16 +227,18 @@ impl Store {
             .map_err(|source| self.error(source))
     }
 
-    /// Records which boot is running. Says whether it is another than the last time. Written in any case: a
-    /// database that cannot be written shows here, and not when there is something to be kept.
+    /// Records which boot is running. Says whether it is another than the last time.
     pub fn enter_boot(&mut self, boot: &str) -> Result<bool, StoreError> {
         let work = || -> rusqlite::Result<bool> {
             let last: Option<String> = self
                 .db
                 .query_row("SELECT value FROM meta WHERE key = 'boot'", [], |row| row.get(0))
                 .optional()?;
+            if last.as_deref() == Some(boot) {
+                return Ok(false);
+            }
             self.db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('boot', ?1)", params![boot])?;
-            Ok(last.as_deref() != Some(boot))
+            Ok(true)
         };
         work().map_err(|source| self.error(source))
     }

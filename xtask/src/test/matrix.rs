@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow};
 
@@ -15,14 +15,10 @@ use crate::project::Project;
 use crate::setup::kernels::{self, Family, Kernel};
 use crate::setup::rootfs;
 
-/// How long a suite may take that does everything as often as it should be done once.
-const THOROUGH: Duration = Duration::from_secs(5400);
-
 /// All that the guests need.
 pub(super) struct Matrix {
     kernels: Vec<Kernel>,
     suites: Vec<Suite>,
-    thorough: bool,
     disk: Option<PathBuf>,
     stockade: PathBuf,
     init: PathBuf,
@@ -31,12 +27,7 @@ pub(super) struct Matrix {
 }
 
 impl Matrix {
-    pub(super) fn prepare(
-        project: &Project,
-        families: &[Family],
-        suites: Vec<Suite>,
-        thorough: bool,
-    ) -> Result<Self> {
+    pub(super) fn prepare(project: &Project, families: &[Family], suites: Vec<Suite>) -> Result<Self> {
         let kernels =
             families.iter().map(|family| kernels::prepare(project, *family)).collect::<Result<Vec<_>>>()?;
         let wants_disk = suites.iter().any(|suite| suite.wants_disk());
@@ -44,7 +35,7 @@ impl Matrix {
         let stockade = build::stockade(project)?;
         let init = build::guest(project)?;
         let bench = suites.contains(&Suite::Bench).then(|| Bench::quick(project)).transpose()?;
-        Ok(Self { kernels, suites, thorough, disk, stockade, init, bench })
+        Ok(Self { kernels, suites, disk, stockade, init, bench })
     }
 
     pub(super) fn run(&self, project: &Project, filter: Option<&str>) -> Result<Verdict> {
@@ -80,13 +71,12 @@ impl Matrix {
                 kernel,
                 suite: *suite,
                 filter,
-                thorough: self.thorough,
                 disk: self.disk.as_deref(),
                 init: &self.init,
                 stockade: Some(&self.stockade),
                 files: &[],
                 command: None,
-                timeout: self.thorough.then_some(THOROUGH),
+                timeout: None,
                 memory: 2048,
             };
             verdict.add(one(project, &guest)?);

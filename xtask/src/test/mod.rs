@@ -22,9 +22,6 @@ pub(crate) struct Options {
     /// Only cases whose name holds this
     #[arg(long)]
     filter: Option<String>,
-    /// Kill, restart and upgrade the agent as often as it should be done once; takes up to an hour
-    #[arg(long)]
-    thorough: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -32,7 +29,6 @@ enum Chosen {
     Unit,
     Boot,
     Hooks,
-    Alive,
     Refuse,
     Containers,
     Bench,
@@ -44,7 +40,6 @@ impl Chosen {
             Self::Unit => None,
             Self::Boot => Some(Suite::Boot),
             Self::Hooks => Some(Suite::Hooks),
-            Self::Alive => Some(Suite::Alive),
             Self::Refuse => Some(Suite::Refuse),
             Self::Containers => Some(Suite::Containers),
             Self::Bench => Some(Suite::Bench),
@@ -53,8 +48,8 @@ impl Chosen {
 }
 
 /// What a guest runs by default, in this order. The figures are compared when they are asked for
-/// (`--suite bench`): on a busy host some of them differ by more than a change may.
-const SUITES: [Suite; 5] = [Suite::Boot, Suite::Hooks, Suite::Alive, Suite::Refuse, Suite::Containers];
+/// (`--suite bench`): some of them still vary by more than a change may.
+const SUITES: [Suite; 4] = [Suite::Boot, Suite::Hooks, Suite::Refuse, Suite::Containers];
 
 pub(crate) fn run(project: &Project, options: &Options) -> Result<bool> {
     let mut total = Verdict::default();
@@ -68,7 +63,7 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<bool> {
         None
     } else {
         let families = options.kernel.map_or(Family::ALL.to_vec(), |family| vec![family]);
-        Some(Matrix::prepare(project, &families, suites, options.thorough))
+        Some(Matrix::prepare(project, &families, suites))
     };
     // A kernel named alone asks for its guests, not for the unit tests again.
     if options.suite == Some(Chosen::Unit) || (options.suite.is_none() && options.kernel.is_none()) {

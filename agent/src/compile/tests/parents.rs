@@ -42,8 +42,7 @@ fn only_children_of_the_parents() {
             | Reason::PolicyCorrupt
             | Reason::LabelFull
             | Reason::BadAddress
-            | Reason::UnsupportedFamily
-            | Reason::Guarded) => panic!("{other:?}"),
+            | Reason::UnsupportedFamily) => panic!("{other:?}"),
         }
     };
     for session in [false, true] {

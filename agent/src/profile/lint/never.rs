@@ -39,9 +39,7 @@ pub(super) fn lint(profile: &Profile, remarks: &mut Remarks) {
         let field = match of {
             List::Exec | List::Files | List::DenyFiles | List::SessionFiles => Some("path"),
             List::DenyExec | List::SessionExec => None,
-            List::Peers | List::Listen | List::DenyPeers => None,
-            List::Capabilities | List::DenyCapabilities | List::SessionCapabilities => None,
-            List::Facilities | List::DenyFacilities | List::SessionFacilities => None,
+            List::Peers | List::Listen | List::Capabilities | List::DenyPeers => None,
         };
         found.push((place(of.word(), index, field), problem));
     }
