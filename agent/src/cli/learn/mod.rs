@@ -11,6 +11,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
+use crate::learn::complete::LIMIT;
 use crate::profile::{self, Profile};
 use crate::store::slots::SlotRow;
 use crate::store::{Store, StoreError};
@@ -58,6 +59,16 @@ impl State {
     fn read(&self) -> Result<Store, StoreError> {
         Store::open_read_only(&self.dir())
     }
+}
+
+/// What is measured, and how little is small enough.
+#[derive(Clone, Debug, clap::Args)]
+struct Measure {
+    /// The probability of something new in the next window that is small enough
+    #[arg(long, value_name = "PROBABILITY", default_value_t = LIMIT, value_parser = parse_limit)]
+    bound: f64,
+    #[command(flatten)]
+    state: State,
 }
 
 /// The last good version of the profile that the agent knew, and the file it came from.

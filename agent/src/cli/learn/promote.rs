@@ -7,11 +7,11 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 
-use super::{State, current, parse_limit};
+use super::{Measure, current};
 use crate::cli::output::{complain, print};
 use crate::cli::{FAILURE, ModeWord};
 use crate::events::record::printable;
-use crate::learn::complete::{Baseline, LIMIT, complete};
+use crate::learn::complete::{Baseline, complete};
 use crate::learn::export::export;
 use crate::learn::probes::with_probes;
 use crate::profile;
@@ -29,15 +29,12 @@ pub(in crate::cli) struct Args {
     /// Where to write it; the file that the profile came from unless given
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// The probability of something new in the next window that is small enough
-    #[arg(long, value_name = "PROBABILITY", default_value_t = LIMIT, value_parser = parse_limit)]
-    bound: f64,
     #[command(flatten)]
-    state: State,
+    measure: Measure,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let store = args.state.read()?;
+    let store = args.measure.state.read()?;
     let current = current(&store.slots()?, &args.name);
     let baseline = Baseline::read(&store, &args.name)?;
     if baseline.seen.is_empty() {
@@ -47,7 +44,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let of_sessions = store.seen(&args.name, true)?;
     let known = current.as_ref().map(|current| with_probes(current.profile.clone(), &of_sessions));
     let known = known.as_ref();
-    let found = complete(&baseline, known, args.bound);
+    let found = complete(&baseline, known, args.measure.bound);
     if !found.ready() {
         let missing: Vec<String> =
             found.missing.iter().map(|why| format!("\n  {}", printable(why))).collect();

@@ -7,9 +7,9 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 
 use super::promote::replace;
-use super::{State, current, parse_limit};
+use super::{Measure, current};
 use crate::cli::output::complain;
-use crate::learn::complete::{Baseline, Completeness, LIMIT, complete, percent};
+use crate::learn::complete::{Baseline, Completeness, complete, percent};
 use crate::learn::curve::{escape, svg};
 use crate::learn::export::export;
 use crate::profile::Profile;
@@ -22,22 +22,19 @@ pub(in crate::cli) struct Args {
     /// Where to write it: a page, or the curve alone if the name ends in `.svg`
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// The probability of something new in the next window that is small enough
-    #[arg(long, value_name = "PROBABILITY", default_value_t = LIMIT, value_parser = parse_limit)]
-    bound: f64,
     #[command(flatten)]
-    state: State,
+    measure: Measure,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let store = args.state.read()?;
+    let store = args.measure.state.read()?;
     let baseline = Baseline::read(&store, &args.name)?;
     if baseline.seen.is_empty() && baseline.runs.is_empty() {
         complain(&format!("nothing was learned for `{}`", args.name));
         return Ok(ExitCode::FAILURE);
     }
     let current = current(&store.slots()?, &args.name).map(|current| current.profile);
-    let found = complete(&baseline, current.as_ref(), args.bound);
+    let found = complete(&baseline, current.as_ref(), args.measure.bound);
     let curve = svg(&found.curve, &args.name);
     let text = if args.out.extension().is_some_and(|end| end == "svg") {
         curve

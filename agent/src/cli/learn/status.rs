@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use super::{State, current, parse_limit};
+use super::{Measure, current};
 use crate::cli::Format;
 use crate::cli::output::{complain, print};
 use crate::events::record::printable;
-use crate::learn::complete::{Baseline, Completeness, LIMIT, complete, percent};
+use crate::learn::complete::{Baseline, Completeness, complete, percent};
 use crate::learn::curve::sparkline;
 use crate::learn::probes::{ANNOTATION, suspects};
 
@@ -21,15 +21,12 @@ pub(in crate::cli) struct Args {
     /// How to print the answer
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
     output: Format,
-    /// The probability of something new in the next window that is small enough
-    #[arg(long, value_name = "PROBABILITY", default_value_t = LIMIT, value_parser = parse_limit)]
-    bound: f64,
     #[command(flatten)]
-    state: State,
+    measure: Measure,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let store = args.state.read()?;
+    let store = args.measure.state.read()?;
     let slots = store.slots()?;
     let names = match &args.name {
         Some(name) => vec![name.clone()],
@@ -43,7 +40,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     for name in &names {
         let baseline = Baseline::read(&store, name)?;
         let current = current(&slots, name).map(|current| current.profile);
-        let found = complete(&baseline, current.as_ref(), args.bound);
+        let found = complete(&baseline, current.as_ref(), args.measure.bound);
         ready &= found.ready();
         print(&match args.output {
             Format::Json => format!("{}\n", serde_json::to_string(&found.answer())?),
