@@ -56,6 +56,9 @@ pub struct Hook {
     pub proven: bool,
     /// Runs that the kernel skipped.
     pub recursion_misses: u64,
+    /// Instructions that the kernel's verifier looked at before it accepted the program.
+    #[serde(default)]
+    pub verified_instructions: u32,
 }
 
 /// How a policy stands to its profile's file.

@@ -92,6 +92,7 @@ fn in_guest(project: &Project, family: Family) -> Result<bool> {
         kernel: &kernel,
         suite: Suite::Demo,
         filter: None,
+        thorough: false,
         disk: Some(&disk),
         init: &init,
         stockade: Some(&stockade),

@@ -59,6 +59,7 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<bool> {
         kernel: &kernel,
         suite: options.suite,
         filter: options.filter.as_deref(),
+        thorough: false,
         disk: disk.as_deref(),
         init: &init,
         stockade: stockade.as_deref(),

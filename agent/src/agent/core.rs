@@ -225,6 +225,17 @@ impl<E: Enforcer> Core<E> {
         }
     }
 
+    /// Names of the subjects whose slot is empty: they are denied everything.
+    pub fn without_policy(&self) -> Result<Vec<String>, CoreError> {
+        let mut bare = Vec::new();
+        for subject in self.subjects.values() {
+            if !self.kernel.has_policy(subject.slot)? {
+                bare.push(subject.names.lasting().to_owned());
+            }
+        }
+        Ok(bare)
+    }
+
     pub(super) fn remember_gone(&mut self, row: SubjectRow) {
         if self.gone.len() >= REMEMBERED {
             self.gone.pop_front();
@@ -299,6 +310,11 @@ impl<E: Enforcer> Core<E> {
     /// Whether something could not be put in force that may succeed later.
     pub fn wants_retry(&self) -> bool {
         !self.failed.is_empty() || self.live.values().any(|live| live.state == PolicyState::Failed)
+    }
+
+    /// The kernel side, to look at.
+    pub const fn kernel(&self) -> &E {
+        &self.kernel
     }
 
     /// The kernel side.

@@ -41,6 +41,9 @@ impl Enforcer for Fake {
     fn last_generation(&self) -> Result<u64, KernelError> {
         Ok(self.policies.values().map(|(generation, _)| *generation).max().unwrap_or(0))
     }
+    fn guard_again(&mut self) -> Result<(), KernelError> {
+        Ok(())
+    }
     fn tidy(&mut self) -> Result<(), KernelError> {
         Ok(())
     }
@@ -58,6 +61,9 @@ impl Enforcer for Fake {
         self.bound.remove(&cgroup);
         Ok(())
     }
+    fn is_labelled(&self, _pid: u32) -> Result<bool, KernelError> {
+        Ok(false)
+    }
     fn bound(&self) -> Result<Vec<(u64, SubjectEntry)>, KernelError> {
         Ok(self.bound.iter().map(|(cgroup, entry)| (*cgroup, *entry)).collect())
     }
@@ -69,7 +75,13 @@ impl Enforcer for Fake {
         })
     }
     fn hooks(&self) -> Vec<HookState> {
-        vec![HookState { name: "file_open", attached: true, proven: true, recursion_misses: 0 }]
+        vec![HookState {
+            name: "file_open",
+            attached: true,
+            proven: true,
+            recursion_misses: 0,
+            verified_instructions: 1,
+        }]
     }
 }
 

@@ -12,6 +12,8 @@ pub trait Enforcer: Send + 'static {
     fn begin_generation(&mut self, slot: u32, generation: u64) -> Result<(), KernelError>;
     /// The highest generation that is in any slot; 0 when all are empty.
     fn last_generation(&self) -> Result<u64, KernelError>;
+    /// Guards what is the agent's own, as it is now.
+    fn guard_again(&mut self) -> Result<(), KernelError>;
     /// Frees what no slot needs any more.
     fn tidy(&mut self) -> Result<(), KernelError>;
     /// Whether a slot holds a policy.
@@ -20,6 +22,8 @@ pub trait Enforcer: Send + 'static {
     fn bind(&mut self, cgroup: u64, entry: SubjectEntry) -> Result<(), KernelError>;
     /// Makes a cgroup no subject. Processes that are labelled keep their label.
     fn unbind(&mut self, cgroup: u64) -> Result<(), KernelError>;
+    /// Whether a process is labelled. An error when it is gone.
+    fn is_labelled(&self, pid: u32) -> Result<bool, KernelError>;
     /// Every subject.
     fn bound(&self) -> Result<Vec<(u64, SubjectEntry)>, KernelError>;
     /// Counts.
@@ -41,6 +45,10 @@ impl Enforcer for Kernel {
         Self::last_generation(self)
     }
 
+    fn guard_again(&mut self) -> Result<(), KernelError> {
+        Self::guard_again(self)
+    }
+
     fn tidy(&mut self) -> Result<(), KernelError> {
         Self::tidy(self)
     }
@@ -55,6 +63,10 @@ impl Enforcer for Kernel {
 
     fn unbind(&mut self, cgroup: u64) -> Result<(), KernelError> {
         Self::unbind(self, cgroup)
+    }
+
+    fn is_labelled(&self, pid: u32) -> Result<bool, KernelError> {
+        Self::is_labelled(self, pid)
     }
 
     fn bound(&self) -> Result<Vec<(u64, SubjectEntry)>, KernelError> {

@@ -33,6 +33,15 @@ pub enum PolicyError {
     Store(#[from] StoreError),
 }
 
+/// One thing to be done to bring the policies in line with the files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A slot in use may have another policy now.
+    Slot(u32),
+    /// A profile may have no slot yet.
+    Profile(String),
+}
+
 /// Where a policy's profile comes from.
 #[derive(Clone, Copy, Debug)]
 pub struct Origin<'a> {
@@ -52,27 +61,43 @@ impl<E: Enforcer> Core<E> {
         mut tables: BTreeMap<String, Table>,
         start: bool,
     ) -> Result<(), CoreError> {
-        self.catalog = catalog;
-        self.failed.clear();
-        let in_use: Vec<u32> = self.live.keys().copied().collect();
-        for slot in in_use {
-            self.refresh(slot, &mut tables, start);
-        }
-        let good = self.catalog.good.clone();
-        for (name, file) in &good {
-            let key = SlotKey::named(name);
-            if self.slot_of(&key).is_some() {
-                continue;
-            }
-            let source = file.path.display().to_string();
-            let origin = Origin { text: &file.standalone, source: Some(&source) };
-            let mode = self.effective(name, file.profile.mode, &file.standalone);
-            if let Err(error) = self.install(&key, mode, &file.profile, tables.remove(name), origin) {
-                tracing::error!(profile = name, %error, "the profile is not in force");
-                self.failed.insert(name.clone(), error.to_string());
-            }
+        for step in self.begin(catalog) {
+            self.take(&step, &mut tables, start);
         }
         self.free_unused()
+    }
+
+    /// Begins to bring the policies in line with the files: what is to be done, for [`Self::take`], one after
+    /// the other.
+    pub fn begin(&mut self, catalog: Catalog) -> Vec<Step> {
+        self.catalog = catalog;
+        self.failed.clear();
+        let in_use = self.live.keys().copied().map(Step::Slot);
+        in_use.chain(self.catalog.good.keys().cloned().map(Step::Profile)).collect()
+    }
+
+    /// Takes one step. The policy's table is no longer in `tables` after it.
+    pub fn take(&mut self, step: &Step, tables: &mut BTreeMap<String, Table>, start: bool) {
+        match step {
+            Step::Slot(slot) => self.refresh(*slot, tables, start),
+            Step::Profile(name) => self.install_file(name, tables),
+        }
+    }
+
+    /// Puts the profile of a file in force that has no slot yet.
+    fn install_file(&mut self, name: &str, tables: &mut BTreeMap<String, Table>) {
+        let key = SlotKey::named(name);
+        if self.slot_of(&key).is_some() {
+            return;
+        }
+        let Some(file) = self.catalog.good.get(name).cloned() else { return };
+        let source = file.path.display().to_string();
+        let origin = Origin { text: &file.standalone, source: Some(&source) };
+        let mode = self.effective(name, file.profile.mode, &file.standalone);
+        if let Err(error) = self.install(&key, mode, &file.profile, tables.remove(name), origin) {
+            tracing::error!(profile = name, %error, "the profile is not in force");
+            self.failed.insert(name.to_owned(), error.to_string());
+        }
     }
 
     /// The profile directory could not be read; everything stays as it is.

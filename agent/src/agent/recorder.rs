@@ -21,7 +21,7 @@ use super::shared::locked;
 use crate::clock;
 use crate::events::log::Log;
 use crate::events::record::{ObjectRef, ProcessRef, Record, SubjectRef, text};
-use crate::events::render::{ProcessFacts, object_name, render};
+use crate::events::render::{ProcessFacts, accesses, object_name, render};
 use crate::identity::process;
 use crate::learn::evidence::{Evidence, Phase, STARTUP_S, unit};
 use crate::learn::store::{Adding, Key};
@@ -192,7 +192,7 @@ impl<E: Enforcer> Recorder<E> {
             profile,
             session: header.flags & label::SESSION != 0,
             operation: event.operation as u8,
-            access: header.access,
+            access: accesses(event),
             object: object_name(event),
         };
         if self.pending.len() >= PENDING_MAX && !self.pending.contains_key(&key) {
@@ -201,7 +201,7 @@ impl<E: Enforcer> Recorder<E> {
             return;
         }
         let name = key.object.rsplit(|byte| *byte == b'/').next().unwrap_or(b"");
-        let named_by_number = header.access & access::CREATE != 0 && name.iter().any(u8::is_ascii_digit);
+        let named_by_number = key.access & access::CREATE != 0 && name.iter().any(u8::is_ascii_digit);
         let own_pid = if named_by_number { process::own_pid(header.pid) } else { None };
         let at = i64::try_from((i128::from(header.time_ns) + offset) / 1_000_000_000).unwrap_or(0);
         let window_ms = who.window_ms.unwrap_or(at.saturating_mul(1000));

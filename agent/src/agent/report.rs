@@ -46,6 +46,7 @@ impl<E: Enforcer> Core<E> {
                 attached: hook.attached,
                 proven: hook.proven,
                 recursion_misses: hook.recursion_misses,
+                verified_instructions: hook.verified_instructions,
             })
             .collect();
         let mut by_profile: BTreeMap<String, u64> = BTreeMap::new();

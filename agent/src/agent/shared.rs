@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use stockade_abi::label::SHARES_HOST_ROOT;
 use stockade_abi::reason::Mode;
 
-use super::catalog::{self, Catalog, Fingerprint};
+use super::catalog::{self, Fingerprint};
 use super::core::{Core, CoreError};
 use super::enforcer::Enforcer;
 use super::report::{RecorderStatus, Surroundings};
@@ -18,8 +19,12 @@ use crate::clock;
 use crate::control::server::{Answer, Caller};
 use crate::control::{Bind, ProfileRef, Request, Response, Run};
 use crate::identity::{Names, cgroup};
+use crate::kernel;
 use crate::profile;
 use crate::store::subjects::SubjectRow;
+
+/// How long others get to take the lock between two policies.
+const GIVE_WAY: Duration = Duration::from_micros(200);
 
 /// A lock whose holder panicked still guards whole values: each change is made by one call, and a panic
 /// ends the agent.
@@ -47,6 +52,19 @@ pub struct Shared<E> {
 pub struct Handler<E>(pub Arc<Shared<E>>);
 
 impl<E: Enforcer> Answer for Handler<E> {
+    fn refusal(&self, caller: Caller) -> Option<String> {
+        let message = match caller.pid.map(|pid| locked(&self.0.core).kernel().is_labelled(pid)) {
+            Some(Ok(false)) => return None,
+            Some(Ok(true)) => "a confined process may not ask the agent".to_owned(),
+            Some(Err(error)) => {
+                format!("the agent cannot tell whether it is a confined process that asks: {error}")
+            }
+            None => "the agent cannot see the process that asks; is it in another pid namespace?".to_owned(),
+        };
+        tracing::warn!(pid = caller.pid, message, "refused");
+        Some(message)
+    }
+
     async fn answer(&self, request: Request, caller: Caller) -> Response {
         let shared = Arc::clone(&self.0);
         let answer = tokio::task::spawn_blocking(move || shared.answer(request, caller));
@@ -179,18 +197,23 @@ impl<E: Enforcer> Shared<E> {
                 return Ok(());
             }
         };
-        let before: Catalog = {
-            let mut core = locked(&self.core);
-            core.unreadable(None);
-            core.catalog().clone()
-        };
+        locked(&self.core).unreadable(None);
         let Some((found, sources)) = looked else { return Ok(()) };
+        let before = locked(&self.core).catalog().clone();
         // Compiling takes its time; bindings go on meanwhile.
         let (catalog, tables) = catalog::judge(sources, &before);
         for bad in catalog.bad.iter().filter(|bad| !before.bad.contains(bad)) {
             tracing::error!("a profile is not used:\n{}", bad.message);
         }
-        locked(&self.core).apply(catalog, tables, false)?;
+        let mut tables = tables;
+        let steps = locked(&self.core).begin(catalog);
+        for step in steps {
+            // One at a time: the kernel takes a while for each, and others want the lock.
+            locked(&self.core).take(&step, &mut tables, false);
+            std::thread::park_timeout(GIVE_WAY);
+        }
+        locked(&self.core).free_unused()?;
+        kernel::give_back_memory();
         *print = found;
         Ok(())
     }
@@ -215,6 +238,10 @@ impl<E: Enforcer> Shared<E> {
         }
         core.sweep(clock::now_s(), |row| cgroup::id_of(&row.path) != Some(row.cgroup))?;
         core.kernel_mut().tidy()?;
+        if let Err(error) = core.kernel_mut().guard_again() {
+            // It was told before; what is there anew may be on its way.
+            tracing::debug!(%error, "not everything is guarded");
+        }
         core.check_losses(clock::now_s())
     }
 }

@@ -34,6 +34,9 @@ pub enum AgentError {
     /// Not root.
     #[error("the agent must be started as root: it loads programs into the kernel")]
     NotRoot,
+    /// It is a subject itself.
+    #[error("the agent was started inside a subject, under a profile; start it outside of every container")]
+    Confined,
     /// Not the only one.
     #[error(transparent)]
     Lock(#[from] LockError),
@@ -64,6 +67,16 @@ pub enum AgentError {
         hooks: Vec<&'static str>,
         /// What became of the programs.
         consequence: &'static str,
+    },
+    /// Subjects of an older ABI whose policy nobody remembers.
+    #[error(
+        "an older stockade is in force, and the policies of these subjects are neither in the database nor in \
+         the profile directory: {}. To take over would be to deny them everything; what is in force goes on. Put \
+         the database or the profiles back, or stop the subjects first", subjects.join(", ")
+    )]
+    Unknown {
+        /// Their names.
+        subjects: Vec<String>,
     },
     /// The control socket cannot be opened.
     #[error("control socket {path}: {source}")]
@@ -126,6 +139,7 @@ pub async fn run(options: Options) -> Result<(), AgentError> {
     if !support.can_enforce() {
         return Err(AgentError::Unsupported(Box::new(support)));
     }
+    protect_itself();
     let (catalog, tables) = first_look(&options.profiles)?;
     let mut store = Store::open(&options.state)?;
     let recording = Store::open(&options.state)?;
@@ -133,11 +147,19 @@ pub async fn run(options: Options) -> Result<(), AgentError> {
     let new_boot = store.enter_boot(&boot)?;
 
     let (mut kernel, start) = Kernel::start(Path::new(PIN_DIR))?;
+    is_free(&kernel)?;
     // Whatever the last agent read but did not write down is reported again.
     kernel.forget_observations()?;
     let mut core = Core::recover(kernel, store, new_boot)?;
     core.apply(catalog, tables, true)?;
-    prove(core.kernel_mut(), start)?;
+    crate::kernel::give_back_memory();
+    if start == Start::Migrated {
+        let bare = core.without_policy()?;
+        if !bare.is_empty() {
+            return Err(AgentError::Unknown { subjects: bare });
+        }
+    }
+    prove(core.kernel_mut(), start, &options)?;
     let events = core.kernel_mut().take_events()?;
     let said = core.kernel_mut().take_log();
     tracing::info!(
@@ -173,6 +195,26 @@ pub async fn run(options: Options) -> Result<(), AgentError> {
     outcome
 }
 
+/// Nobody without the capability to trace reads this process's memory or takes its descriptors, and it is
+/// the last one that the kernel ends for want of memory.
+fn protect_itself() {
+    use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+    if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
+        tracing::warn!(%error, "the agent's memory can be dumped");
+    }
+    if let Err(error) = std::fs::write("/proc/self/oom_score_adj", "-999") {
+        tracing::warn!(%error, "the agent may be ended when memory is short");
+    }
+}
+
+/// An agent that was started inside a subject would judge itself.
+fn is_free(kernel: &Kernel) -> Result<(), AgentError> {
+    let pid = std::process::id();
+    let cgroup = crate::identity::cgroup::of_process(pid).ok().map(|cgroup| cgroup.id);
+    let bound = kernel.bound()?.iter().any(|(bound, _)| Some(*bound) == cgroup);
+    if bound || kernel.is_labelled(pid)? { Err(AgentError::Confined) } else { Ok(()) }
+}
+
 fn first_look(
     dir: &Path,
 ) -> Result<(Catalog, std::collections::BTreeMap<String, super::table::Table>), AgentError> {
@@ -190,11 +232,12 @@ fn first_look(
 }
 
 /// Attaches the programs and makes each of them refuse something.
-fn prove(kernel: &mut Kernel, start: Start) -> Result<(), AgentError> {
+fn prove(kernel: &mut Kernel, start: Start, options: &Options) -> Result<(), AgentError> {
     let exe = std::env::current_exe()
         .map_err(|source| AgentError::System { what: "cannot find the agent's own program", source })?;
     let mut attempt = || {
         kernel.attach()?;
+        kernel.guard(own_things(&exe, options))?;
         kernel.prove(&exe)
     };
     let outcome: Result<Vec<HookState>, KernelError> = attempt();
@@ -216,8 +259,18 @@ fn prove(kernel: &mut Kernel, start: Start) -> Result<(), AgentError> {
                 }
             }
         }
-        Start::Adopted | Start::Upgraded => "The programs were left in place.",
+        Start::Adopted | Start::Upgraded | Start::Migrated | Start::Repaired => {
+            "The programs were left in place."
+        }
     };
     outcome?;
     Err(AgentError::Unproven { hooks: unproven, consequence })
+}
+
+/// The agent's own program, directories and socket. The socket may be in a directory that is not its own.
+fn own_things(exe: &Path, options: &Options) -> Vec<PathBuf> {
+    let mut own =
+        vec![exe.to_owned(), options.profiles.clone(), options.state.clone(), options.socket.clone()];
+    own.extend(Path::new(lock::PATH).parent().map(Path::to_owned));
+    own
 }

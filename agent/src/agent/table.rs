@@ -31,13 +31,14 @@ impl Table {
     pub fn compile(profile: &Profile) -> Result<Self, CompileError> {
         let table = compile_table(profile)?;
         let size = Size { words: table.used_words(), states: table.states() };
-        let words = table.into_words();
-        // The padding says nothing.
-        let digest = digest(words.get(..size.words).unwrap_or(&words));
-        Ok(Self { words, digest, size })
+        let mut words = table.into_words();
+        // The padding says nothing, and is most of a small table.
+        words.truncate(size.words);
+        words.shrink_to_fit();
+        Ok(Self { digest: digest(&words), words, size })
     }
 
-    /// The words, padded to the size they are kept in.
+    /// The words, without what the kernel's map is padded with.
     pub fn words(&self) -> &[u64] {
         &self.words
     }

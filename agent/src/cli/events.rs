@@ -33,7 +33,7 @@ pub(super) struct Args {
     #[arg(long, value_parser = ["allowed", "denied", "would-deny"])]
     verdict: Option<String>,
     /// Only those of this kind
-    #[arg(long, value_parser = ["exec", "file", "connect", "fork", "breaker"])]
+    #[arg(long, value_parser = ["exec", "file", "connect", "listen", "fork", "breaker"])]
     kind: Option<String>,
     /// Only those judged by this profile
     #[arg(long)]

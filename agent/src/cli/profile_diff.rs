@@ -154,5 +154,6 @@ const fn kind(section: Section) -> &'static str {
         Section::Exec | Section::SessionExec | Section::DenyExec => "exec",
         Section::Files | Section::SessionFiles | Section::DenyFiles => "file",
         Section::Peers | Section::DenyPeers => "peer",
+        Section::Listen => "listen",
     }
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 use stockade_abi::access;
 use stockade_abi::reason::{Mode, Reason, Verdict};
 
-use crate::compile::{Decision, Object, Policy, compile};
+use crate::compile::{Decision, Object, Policy, Power, PowerDecision, compile};
 use crate::profile::{Profile, Shelf, read_any, read_any_file};
 
 mod near;
@@ -19,6 +19,7 @@ mod nearest;
 mod question;
 
 use nearest::nearest;
+use question::Asked;
 pub(in crate::cli) use question::Question;
 
 /// Would this be allowed under enforce, and by which rule?
@@ -32,10 +33,11 @@ pub struct Args {
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// What is done: read, write, append, create, delete, rename, link, attr, map, exec or connect, or
-    /// several with commas; `-` reads questions from standard input
+    /// several with commas; or capability or facility; `-` reads questions from standard input
     #[arg(value_name = "ACCESS")]
     access: String,
-    /// To what: a canonical path, or for connect `tcp:10.0.0.1:443`, `udp:[::1]:53` or `unix:/path`
+    /// To what: a canonical path; for connect `tcp:10.0.0.1:443`, `udp:[::1]:53` or `unix:/path`; or the
+    /// name of the capability or facility
     #[arg(value_name = "OBJECT")]
     object: Option<OsString>,
     /// Ask for a session, a process that entered the running container from outside
@@ -72,8 +74,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut out = io::BufWriter::with_capacity(1 << 16, io::stdout().lock());
     let code = match (&args.object, args.access.as_str()) {
         (None, "-") => stream(&profile, &policy, &args, &mut io::stdin().lock(), &mut out)?,
-        (Some(object), access) => match Question::parse(access.as_bytes(), object.as_bytes()) {
-            Ok(question) => one(&profile, &policy, &question, &args, &mut out)?,
+        (Some(object), access) => match Asked::parse(access.as_bytes(), object.as_bytes()) {
+            Ok(Asked::Power(power)) => one_power(&profile, &policy, power, &args, &mut out)?,
+            Ok(Asked::Object(question)) => one(&profile, &policy, &question, &args, &mut out)?,
             Err(message) => {
                 eprintln!("stockade profile explain: {message}");
                 ExitCode::from(2)
@@ -123,7 +126,7 @@ fn one(
     let decision = ask(policy, question, args);
     let words: Vec<&str> = access::words(question.access).collect();
     match args.output {
-        Output::Json => answer_json(profile, &decision, out)?,
+        Output::Json => answer_json(&answer(profile, &decision), out)?,
         Output::Text => {
             writeln!(out, "{}: {} {}", decision.verdict.word(), words.join(","), question.shown)?;
             if decision.reason != Reason::Rule {
@@ -140,10 +143,53 @@ fn one(
             }
         }
     }
-    Ok(match decision.verdict {
+    Ok(code(decision.verdict))
+}
+
+const fn code(verdict: Verdict) -> ExitCode {
+    match verdict {
         Verdict::Allowed => ExitCode::SUCCESS,
-        Verdict::Denied | Verdict::WouldDeny => ExitCode::from(1),
-    })
+        Verdict::Denied | Verdict::WouldDeny => ExitCode::FAILURE,
+    }
+}
+
+fn one_power(
+    profile: &Profile,
+    policy: &Policy,
+    power: Power,
+    args: &Args,
+    out: &mut impl Write,
+) -> io::Result<ExitCode> {
+    let decision = policy.decide_power(power, args.session);
+    match args.output {
+        Output::Json => answer_json(&power_answer(profile, &decision), out)?,
+        Output::Text => {
+            writeln!(out, "{}: {} {}", decision.verdict.word(), power.kind(), power.word())?;
+            match (&decision.rule, decision.reason) {
+                (Some(rule), Reason::Rule) => writeln!(out, "  rule     {}", profile.shown_power(rule))?,
+                (Some(rule), reason) => {
+                    writeln!(
+                        out,
+                        "  reason   {}: a rule denies it, whatever the others grant",
+                        reason.word()
+                    )?;
+                    writeln!(out, "  rule     {}", profile.shown_power(rule))?;
+                }
+                (None, Reason::Rule) => writeln!(out, "  rule     none: it is granted unless it is denied")?,
+                (None, reason) => {
+                    writeln!(out, "  reason   {}: no rule grants it", reason.word())?;
+                    for rule in policy.power_rules(power).filter(|rule| rule.is_for_sessions()) {
+                        writeln!(
+                            out,
+                            "  nearest  {} grants it, but only to sessions",
+                            profile.shown_power(rule)
+                        )?;
+                    }
+                }
+            }
+        }
+    }
+    Ok(code(decision.verdict))
 }
 
 fn because(decision: &Decision, missing: &[&str]) -> String {
@@ -158,7 +204,8 @@ fn because(decision: &Decision, missing: &[&str]) -> String {
         | Reason::PolicyCorrupt
         | Reason::LabelFull
         | Reason::BadAddress
-        | Reason::UnsupportedFamily => format!("no rule grants {}", missing.join(", ")),
+        | Reason::UnsupportedFamily
+        | Reason::Guarded => format!("no rule grants {}", missing.join(", ")),
     }
 }
 
@@ -175,18 +222,21 @@ fn stream(
     let mut line = Vec::new();
     let mut good = true;
     while let Some(whole) = next_line(input, &mut line)? {
-        let question = if whole {
-            Question::of_line(&line)
+        let asked = if whole {
+            Asked::of_line(&line)
         } else {
             Err(format!("the line has more than {LINE_MAX} bytes"))
         };
-        match (question, args.output) {
-            (Ok(question), Output::Json) => answer_json(profile, &ask(policy, &question, args), out)?,
-            (Ok(question), Output::Text) => {
-                let decision = ask(policy, &question, args);
-                write!(out, "{} {}", decision.verdict.word(), decision.reason.word())?;
-                match &decision.rule {
-                    Some(rule) => writeln!(out, " {}", profile.shown(rule))?,
+        let answer = asked.map(|asked| match asked {
+            Asked::Object(question) => answer(profile, &ask(policy, &question, args)),
+            Asked::Power(power) => power_answer(profile, &policy.decide_power(power, args.session)),
+        });
+        match (answer, args.output) {
+            (Ok(answer), Output::Json) => answer_json(&answer, out)?,
+            (Ok(Answer { verdict, reason, rule }), Output::Text) => {
+                write!(out, "{} {}", verdict.word(), reason.word())?;
+                match rule {
+                    Some(rule) => writeln!(out, " {rule}")?,
                     None => writeln!(out)?,
                 }
             }
@@ -219,12 +269,26 @@ fn next_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Option<
     Ok(Some(false))
 }
 
-fn answer_json(profile: &Profile, decision: &Decision, out: &mut impl Write) -> io::Result<()> {
+/// What is told of a decision in one line.
+struct Answer {
+    verdict: Verdict,
+    reason: Reason,
+    rule: Option<String>,
+}
+
+fn answer(profile: &Profile, decision: &Decision) -> Answer {
     let rule = decision.rule.as_ref().map(|rule| profile.shown(rule));
-    let answer = json!({
-        "verdict": decision.verdict.word(), "reason": decision.reason.word(), "rule": rule,
-    });
-    writeln!(out, "{answer}")
+    Answer { verdict: decision.verdict, reason: decision.reason, rule }
+}
+
+fn power_answer(profile: &Profile, decision: &PowerDecision) -> Answer {
+    let rule = decision.rule.as_ref().map(|rule| profile.shown_power(rule));
+    Answer { verdict: decision.verdict, reason: decision.reason, rule }
+}
+
+fn answer_json(answer: &Answer, out: &mut impl Write) -> io::Result<()> {
+    let Answer { verdict, reason, rule } = answer;
+    writeln!(out, "{}", json!({ "verdict": verdict.word(), "reason": reason.word(), "rule": rule }))
 }
 
 /// What the lines in `input` are answered.
@@ -247,6 +311,8 @@ pub(crate) fn answers_to(profile: &Profile, input: &[u8], json: bool) -> Vec<u8>
 
 #[cfg(test)]
 mod tests {
+    use stockade_abi::facility::Facility;
+
     use super::*;
     use crate::profile::{FileRule, PeerRule, parse_target};
 
@@ -255,6 +321,8 @@ mod tests {
         profile.files = vec![FileRule::new("/etc/**", access::READ)];
         profile.peers = vec![PeerRule::new(parse_target("10.0.0.0/8").unwrap())];
         profile.sessions.exec = vec!["/bin/sh".to_owned()];
+        profile.sessions.facilities = vec![Facility::Mount];
+        profile.capabilities = vec!["chown".to_owned()];
         profile
     }
 
@@ -292,6 +360,18 @@ mod tests {
         assert_eq!(found[9], "denied no-rule");
         assert!(found[10].starts_with("error "), "{found:#?}");
         assert_eq!(answers("exec /bin/sh\n", true, Output::Text), ["allowed rule sessions.exec[0] /bin/sh"]);
+    }
+
+    #[test]
+    fn powers_are_answered_too() {
+        let input = "capability chown\ncapability net_admin\nfacility io_uring\nfacility mount\nfacility x\n";
+        let found = answers(input, false, Output::Text);
+        let wanted =
+            ["allowed rule capabilities[0] chown", "denied no-rule", "allowed rule", "denied no-rule"];
+        assert_eq!(found[..4], wanted);
+        assert!(found[4].starts_with("error `x` is no facility"), "{found:#?}");
+        let found = answers("facility mount\n", true, Output::Text);
+        assert_eq!(found, ["allowed rule sessions.facilities[0] mount"]);
     }
 
     #[test]

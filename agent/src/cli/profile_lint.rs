@@ -186,7 +186,7 @@ mod tests {
         assert_eq!(outcome, Outcome::Good);
         assert!(text.ends_with(": good\n"), "{text}");
         let (outcome, text) =
-            lint_text(&format!("{head}  mode: enforce\n  capabilities: [chown]\n"), Output::Json);
+            lint_text(&format!("{head}  mode: enforce\n  match: {{containers: [a]}}\n"), Output::Json);
         assert_eq!((outcome, text.lines().count()), (Outcome::Good, 2), "{text}");
         let (outcome, text) = lint_text(&format!("{head}  mode: enforced\n"), Output::Json);
         assert_eq!(outcome, Outcome::Bad);

@@ -196,7 +196,7 @@ fn judge(
 }
 
 fn decide(policy: &Policy, done: &Done) -> Decision {
-    if done.access & access::CONNECT != 0 {
+    if done.access & (access::CONNECT | access::LISTEN) != 0 {
         return policy.decide(&Object::Peer(&done.object), done.access, done.session);
     }
     let alone = policy.decide(&Object::Path(&done.object), done.access, done.session);
@@ -209,7 +209,7 @@ fn decide(policy: &Policy, done: &Done) -> Decision {
 }
 
 fn shown(done: &Done) -> String {
-    if done.access & access::CONNECT == 0 {
+    if done.access & (access::CONNECT | access::LISTEN) == 0 {
         return text(&done.object);
     }
     match Peer::parse(&done.object) {
@@ -218,6 +218,7 @@ fn shown(done: &Done) -> String {
         Some(Peer::Inet { address, port, protocol }) => {
             format!("{}:{}", protocol_word(protocol), std::net::SocketAddr::new(address, port))
         }
+        Some(Peer::Local { port, protocol }) => format!("{}:{port}", protocol_word(protocol)),
         None => text(&done.object),
     }
 }
@@ -240,6 +241,7 @@ mod tests {
             address: Some("10.0.0.1".to_owned()),
             port: Some(443),
             protocol: Some("tcp".to_owned()),
+            ..ObjectRef::default()
         };
         assert_eq!(asked(&record).unwrap(), b"4\x06\x0a\0\0\x01\x01\xbb");
         record.kind = "fork".to_owned();

@@ -213,8 +213,13 @@ impl Peer {
                 peer::V6 => free(Self::Protocol { len: 16 }),
                 peer::UNIX => free(Self::Unix(Place::Begin)),
                 peer::ABSTRACT => free(Self::Abstract),
+                peer::LISTEN => free(Self::Protocol { len: 0 }),
                 0..=u8::MAX => None,
             },
+            // A local port has no address.
+            Self::Protocol { len: 0 } => {
+                (byte == peer::TCP || byte == peer::UDP).then_some((Self::PortHigh, 0))
+            }
             Self::Protocol { len } => (byte == peer::TCP || byte == peer::UDP)
                 .then_some((Self::Address { len: *len, left: *len, zero: true, mapped: *len == 16 }, 0)),
             Self::Address { len, left, zero, mapped } => {

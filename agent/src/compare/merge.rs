@@ -10,7 +10,7 @@ use super::cover::without_covered;
 use super::product::{Product, fits};
 use super::sample::Sample;
 use super::show::show;
-use crate::compile::{CompileError, RuleRef, StartKind, compile};
+use crate::compile::{CompileError, PowerRule, RuleRef, StartKind, compile, power_rules, powers};
 use crate::profile::{FileRule, Profile};
 
 /// Why profiles cannot be merged.
@@ -74,6 +74,7 @@ pub(crate) fn merge(profiles: &[Profile], mode: Option<Mode>) -> Result<Profile,
         });
     }
     no_denials(profiles)?;
+    no_denied_powers(profiles)?;
     let mut merged = Profile::new(&first.name, mode.unwrap_or(first.mode));
     merged.labels = first.labels.clone();
     merged.annotations = first.annotations.clone();
@@ -84,11 +85,16 @@ pub(crate) fn merge(profiles: &[Profile], mode: Option<Mode>) -> Result<Profile,
         add(&mut merged.peers, &profile.peers);
         add(&mut merged.listen, &profile.listen);
         add(&mut merged.capabilities, &profile.capabilities);
+        add(&mut merged.facilities, &profile.facilities);
         add(&mut merged.deny.exec, &profile.deny.exec);
         join(&mut merged.deny.files, &profile.deny.files);
         add(&mut merged.deny.peers, &profile.deny.peers);
+        add(&mut merged.deny.capabilities, &profile.deny.capabilities);
+        add(&mut merged.deny.facilities, &profile.deny.facilities);
         add(&mut merged.sessions.exec, &profile.sessions.exec);
         join(&mut merged.sessions.files, &profile.sessions.files);
+        add(&mut merged.sessions.capabilities, &profile.sessions.capabilities);
+        add(&mut merged.sessions.facilities, &profile.sessions.facilities);
     }
     Ok(without_covered(&merged)?)
 }
@@ -132,6 +138,30 @@ fn no_denials(profiles: &[Profile]) -> Result<(), MergeError> {
                 allower: allower.name.clone(),
                 allowing: rule(allower, false)?,
                 example: show(sample.kind, &sample.name),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The same for capabilities and facilities.
+fn no_denied_powers(profiles: &[Profile]) -> Result<(), MergeError> {
+    for denier in profiles {
+        let rules = power_rules(denier);
+        for denying in rules.iter().filter(|rule| rule.denies()) {
+            let granted = |profile: &&Profile| denying.power.granted(&powers(profile), true);
+            let Some(allower) = profiles.iter().find(granted) else { continue };
+            let allows = |rule: &PowerRule| rule.power == denying.power && !rule.denies();
+            let allowing = power_rules(allower).into_iter().find(allows);
+            return Err(MergeError::Denied {
+                denier: denier.name.clone(),
+                denying: denier.shown_power(denying),
+                allower: allower.name.clone(),
+                allowing: allowing.map_or_else(
+                    || "no rule, as it needs none".to_owned(),
+                    |rule| allower.shown_power(&rule),
+                ),
+                example: format!("{} {}", denying.power.kind(), denying.power.word()),
             });
         }
     }

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use stockade_abi::access::{self, AccessSet};
 use stockade_abi::reason::Mode;
 
-use crate::compile::{Item, RuleRef, Section, StartKind};
-use crate::profile::{Deny, ExecRule, FileRule, PeerRule, Profile};
+use crate::compile::{Item, Network, RuleRef, Section, StartKind};
+use crate::profile::{Deny, ExecRule, FileRule, Profile};
 
 /// A rule, apart from its profile.
 #[derive(Clone, Debug)]
@@ -17,13 +17,13 @@ pub(crate) struct Pattern {
     pub(crate) access: AccessSet,
     /// It holds only for some contents, arguments or parents.
     pub(crate) conditional: bool,
-    peer: Option<PeerRule>,
+    network: Option<Network>,
 }
 
 impl Pattern {
     /// As the compiler reads it by itself.
     pub(super) fn item(&self) -> Item<'_> {
-        (&self.at, self.peer.as_ref())
+        (&self.at, self.network.as_ref())
     }
 
     /// What sorts rules into groups that are quick to walk together: those about paths, those about peers,
@@ -42,7 +42,7 @@ impl Pattern {
     /// The kinds of objects that it can match.
     pub(crate) fn kinds(&self) -> &'static [StartKind] {
         match self.at.section {
-            Section::Peers | Section::DenyPeers => &[StartKind::Peer],
+            Section::Peers | Section::Listen | Section::DenyPeers => &[StartKind::Peer],
             Section::Exec
             | Section::Files
             | Section::SessionExec
@@ -56,7 +56,7 @@ impl Pattern {
     pub(crate) fn grants(&self) -> [AccessSet; 2] {
         let all = if self.access & access::WRITE == 0 { self.access } else { self.access | access::APPEND };
         match self.at.section {
-            Section::Exec | Section::Files | Section::Peers => [all; 2],
+            Section::Exec | Section::Files | Section::Peers | Section::Listen => [all; 2],
             Section::DenyExec | Section::DenyFiles | Section::DenyPeers => [all; 2],
             Section::SessionExec | Section::SessionFiles => [0, all],
         }
@@ -76,19 +76,25 @@ impl Pattern {
 
 /// The rules of `profile` that grant something, in the order of its sections.
 pub(crate) fn patterns(profile: &Profile) -> Vec<Pattern> {
-    let pattern = |section, (index, (text, access, conditional, peer))| Pattern {
+    let pattern = |section, (index, (text, access, conditional, network))| Pattern {
         at: RuleRef { section, index, text },
         access,
         conditional,
-        peer,
+        network,
     };
     let exec = profile.exec.iter().map(|rule| {
         let free = rule.sha256.is_empty() && rule.args.is_none() && rule.parents.is_empty();
         (rule.path.clone(), access::EXEC, !free, None)
     });
     let files = profile.files.iter().map(|rule| (rule.path.clone(), rule.access, false, None));
-    let peers =
-        profile.peers.iter().map(|rule| (rule.to_string(), access::CONNECT, false, Some(rule.clone())));
+    let peers = profile
+        .peers
+        .iter()
+        .map(|rule| (rule.to_string(), access::CONNECT, false, Some(Network::Peer(rule.clone()))));
+    let listen = profile
+        .listen
+        .iter()
+        .map(|rule| (rule.to_string(), access::LISTEN, false, Some(Network::Listen(rule.clone()))));
     let session_exec = profile.sessions.exec.iter().map(|path| (path.clone(), access::EXEC, false, None));
     let session_files =
         profile.sessions.files.iter().map(|rule| (rule.path.clone(), rule.access, false, None));
@@ -96,6 +102,7 @@ pub(crate) fn patterns(profile: &Profile) -> Vec<Pattern> {
         .map(|item| pattern(Section::Exec, item))
         .chain(files.enumerate().map(|item| pattern(Section::Files, item)))
         .chain(peers.enumerate().map(|item| pattern(Section::Peers, item)))
+        .chain(listen.enumerate().map(|item| pattern(Section::Listen, item)))
         .chain(session_exec.enumerate().map(|item| pattern(Section::SessionExec, item)))
         .chain(session_files.enumerate().map(|item| pattern(Section::SessionFiles, item)))
         .collect()
@@ -105,11 +112,11 @@ pub(crate) fn patterns(profile: &Profile) -> Vec<Pattern> {
 pub(crate) fn denials(profile: &Profile) -> Vec<Pattern> {
     const EITHER: AccessSet = access::WRITE | access::APPEND;
     let deny = &profile.deny;
-    let pattern = |section, (index, (text, access, peer))| Pattern {
+    let pattern = |section, (index, (text, access, network))| Pattern {
         at: RuleRef { section, index, text },
         access,
         conditional: false,
-        peer,
+        network,
     };
     let exec = deny.exec.iter().map(|path| (path.clone(), access::EXEC, None));
     let files = deny.files.iter().map(|rule| {
@@ -117,7 +124,8 @@ pub(crate) fn denials(profile: &Profile) -> Vec<Pattern> {
         let access = if rule.access & EITHER == 0 { rule.access } else { rule.access | EITHER };
         (rule.path.clone(), access, None)
     });
-    let peers = deny.peers.iter().map(|rule| (rule.to_string(), access::CONNECT, Some(rule.clone())));
+    let peers =
+        deny.peers.iter().map(|rule| (rule.to_string(), access::CONNECT, Some(Network::Peer(rule.clone()))));
     exec.enumerate()
         .map(|item| pattern(Section::DenyExec, item))
         .chain(files.enumerate().map(|item| pattern(Section::DenyFiles, item)))
@@ -133,7 +141,11 @@ pub(crate) fn profile_of<'a>(rules: impl Iterator<Item = &'a Pattern>) -> Profil
         match rule.at.section {
             Section::Exec | Section::DenyExec => profile.exec.push(ExecRule::new(path)),
             Section::Files | Section::DenyFiles => profile.files.push(FileRule::new(path, rule.access)),
-            Section::Peers | Section::DenyPeers => profile.peers.extend(rule.peer.clone()),
+            Section::Peers | Section::Listen | Section::DenyPeers => match &rule.network {
+                Some(Network::Peer(peer)) => profile.peers.push(peer.clone()),
+                Some(Network::Listen(listen)) => profile.listen.push(listen.clone()),
+                None => {}
+            },
             Section::SessionExec => profile.sessions.exec.push(path.clone()),
             Section::SessionFiles => profile.sessions.files.push(FileRule::new(path, rule.access)),
         }
@@ -159,6 +171,7 @@ pub(crate) fn subset(profile: &Profile, all: &[Pattern], keep: impl Fn(usize) ->
     retain(&mut rest.exec, |index| stays(Section::Exec, index));
     retain(&mut rest.files, |index| stays(Section::Files, index));
     retain(&mut rest.peers, |index| stays(Section::Peers, index));
+    retain(&mut rest.listen, |index| stays(Section::Listen, index));
     retain(&mut rest.sessions.exec, |index| stays(Section::SessionExec, index));
     retain(&mut rest.sessions.files, |index| stays(Section::SessionFiles, index));
     rest

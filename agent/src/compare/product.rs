@@ -5,7 +5,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::ControlFlow;
 
 use stockade_abi::OBJECT_MAX;
-use stockade_abi::peer::UNIX_NAME_MAX;
+use stockade_abi::peer;
 use stockade_abi::table::Grant;
 
 use super::automaton::Automaton;
@@ -189,7 +189,10 @@ impl<'a, const N: usize> Product<'a, N> {
 pub(crate) fn fits(kind: StartKind, name: &[u8]) -> bool {
     match kind {
         StartKind::Path | StartKind::ProcSelf | StartKind::ThreadSelf => name.len() <= OBJECT_MAX,
-        StartKind::Peer => name.len() <= UNIX_NAME_MAX.saturating_add(1),
+        StartKind::Peer if name.first() == Some(&peer::ABSTRACT) => {
+            name.len() <= peer::UNIX_NAME_MAX.saturating_add(1)
+        }
+        StartKind::Peer => name.len() <= OBJECT_MAX,
     }
 }
 

@@ -43,7 +43,7 @@ pub(crate) fn sample(pattern: &Pattern) -> Result<Option<Sample>, CompileError> 
             spelt(&pattern.at.text)
         }
         Section::DenyExec | Section::DenyFiles => spelt(&pattern.at.text),
-        Section::Peers | Section::DenyPeers => None,
+        Section::Peers | Section::Listen | Section::DenyPeers => None,
     };
     match path {
         Some(name) => Ok(Some(Sample { kind: StartKind::Path, name })),

@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 
 use stockade_abi::access::{CONNECT, CREATE, EXEC, MAP, READ, WRITE};
+use stockade_abi::facility::Facility;
 use stockade_abi::reason::Mode;
 
 use super::cover::{Rules, without_covered};
 use super::pattern::{patterns, subset};
-use super::{Change, Difference, Who, compare, merge};
+use super::{Change, Difference, Who, compare, merge, word_changes};
 use crate::compile::{Object, compile};
 use crate::profile::{ExecRule, FileRule, PeerRule, Profile, parse_target};
 
@@ -399,4 +400,25 @@ fn what_a_merge_keeps() {
     let error = merge(&[a.clone(), b.clone()], None).unwrap_err().to_string();
     assert!(error.contains("first") && error.contains("audit") && error.contains("--mode"), "{error}");
     assert_eq!(merge(&[a, b], Some(Mode::Audit)).unwrap().mode, Mode::Audit);
+}
+
+#[test]
+fn powers_are_compared_by_what_they_come_to() {
+    let (mut a, mut b) = (files(&[("/a", READ)]), files(&[("/a", READ)]));
+    a.capabilities = vec!["chown".to_owned(), "kill".to_owned()];
+    b.sessions.capabilities = vec!["kill".to_owned(), "chown".to_owned()];
+    b.capabilities = vec!["chown".to_owned()];
+    b.facilities = vec![Facility::IoUring, Facility::Bpf];
+    b.deny.facilities = vec![Facility::Jit, Facility::Perf];
+    let changes: Vec<String> = word_changes(&a, &b)
+        .into_iter()
+        .map(|one| format!("{:?} {} {}", one.change, one.kind, one.text))
+        .collect();
+    assert_eq!(changes, ["Added facility bpf", "Removed capability kill", "Removed facility jit"]);
+    let error = merge(&[a.clone(), b.clone()], None).unwrap_err().to_string();
+    assert!(error.contains("facility jit by deny.facilities[0] jit"), "{error}");
+    b.deny.facilities.clear();
+    let merged = merge(&[a, b], None).unwrap();
+    assert_eq!(merged.facilities, [Facility::IoUring, Facility::Bpf]);
+    assert_eq!(merged.sessions.capabilities.len(), 2);
 }

@@ -1,8 +1,9 @@
 //! The parts of a profile that no automaton holds, compared as sets of words.
 
-use crate::profile::{ExecRule, ListenRule, Profile};
+use crate::profile::{ExecRule, Profile};
 
 use super::diff::Change;
+use crate::compile::{Power, powers};
 
 /// What to take from a profile.
 type Words = fn(&Profile) -> Vec<String>;
@@ -12,20 +13,19 @@ type Words = fn(&Profile) -> Vec<String>;
 pub(crate) struct WordChange {
     /// Which side has it.
     pub(crate) change: Change,
-    /// What part of the profile: `listen`, `capability`, `condition`.
+    /// What part of the profile: `capability`, `facility`, `condition`.
     pub(crate) kind: &'static str,
     /// The word.
     pub(crate) text: String,
 }
 
-/// Listeners, capabilities and conditions of exec rules that differ: first what `b` adds.
+/// Capabilities, facilities and conditions of exec rules that differ: what `b` adds, and what it takes.
 ///
 /// A condition narrows its rule, so that the side without it is the one that lets more happen.
 pub(crate) fn word_changes(a: &Profile, b: &Profile) -> Vec<WordChange> {
-    let mut found = Vec::new();
+    let mut found = power_changes(a, b);
     for (change, of, over) in [(Change::Added, b, a), (Change::Removed, a, b)] {
-        let parts: [(&'static str, Words); 3] =
-            [("listen", listeners), ("capability", capabilities), ("condition", conditions)];
+        let parts: [(&'static str, Words); 1] = [("condition", conditions)];
         for (kind, words) in parts {
             let known = words(over);
             let mut more = words(of);
@@ -36,20 +36,22 @@ pub(crate) fn word_changes(a: &Profile, b: &Profile) -> Vec<WordChange> {
     found
 }
 
-fn capabilities(profile: &Profile) -> Vec<String> {
-    distinct(profile.capabilities.clone())
-}
-
-fn listeners(profile: &Profile) -> Vec<String> {
-    let words = |rule: &ListenRule| {
-        let protocols = match rule.protocol {
-            Some(protocol) => vec![protocol.word()],
-            None => vec!["tcp", "udp"],
-        };
-        let one = |protocol| rule.ports.iter().map(move |ports| format!("{ports}/{protocol}"));
-        protocols.into_iter().flat_map(one).collect::<Vec<_>>()
-    };
-    distinct(profile.listen.iter().flat_map(words).collect())
+/// Capabilities and facilities that one side may use and the other may not, whatever rule makes it so.
+fn power_changes(a: &Profile, b: &Profile) -> Vec<WordChange> {
+    let (first, second) = (powers(a), powers(b));
+    let mut found = Vec::new();
+    for (change, of, over) in [(Change::Added, &second, &first), (Change::Removed, &first, &second)] {
+        for power in Power::all() {
+            let more = |session| power.granted(of, session) && !power.granted(over, session);
+            let text = match (more(false), more(true)) {
+                (true, _) => power.word(),
+                (false, true) => format!("{} to sessions", power.word()),
+                (false, false) => continue,
+            };
+            found.push(WordChange { change, kind: power.kind(), text });
+        }
+    }
+    found
 }
 
 fn conditions(profile: &Profile) -> Vec<String> {

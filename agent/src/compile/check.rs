@@ -7,7 +7,7 @@ mod parts;
 mod walk;
 
 use stockade_abi::access;
-use stockade_abi::table::{GRANT_WORDS, GRANTS, Grant};
+use stockade_abi::table::{GRANT_WORDS, GRANTS, Grant, POWERS, Powers};
 
 pub use error::TableError;
 use header::Header;
@@ -16,6 +16,10 @@ use header::Header;
 /// every class; words in use that nothing reaches are zero, as are those that are not in use.
 pub fn check(words: &[u64]) -> Result<(), TableError> {
     let header = Header::read(words)?;
+    let powers = words.get(POWERS as usize..).and_then(<[u64]>::first_chunk);
+    if powers.and_then(|words| Powers::from_words(*words)).is_none() {
+        return Err(TableError::Powers);
+    }
     for number in 0..header.grants {
         grant(words, number)?;
     }

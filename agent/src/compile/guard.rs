@@ -1,6 +1,7 @@
-//! What a unix socket's address must still look like.
+//! What a unix socket's path must still look like.
 
-/// `connect` takes any spelling, so a pattern may only match those in which no component leads elsewhere.
+/// The kernel side puts canonical paths only. A pattern matches no other, so that a question that was put
+/// in another spelling is not answered as if that were the socket's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u32)]
 pub(crate) enum Guard {

@@ -19,6 +19,7 @@ mod peer;
 mod policy;
 mod policy_table;
 mod position;
+mod power;
 mod row;
 mod rule;
 mod several;
@@ -31,7 +32,7 @@ use std::collections::HashMap;
 
 use stockade_abi::object::OWN_TID;
 use stockade_abi::reason::Mode;
-use stockade_abi::table::Grant;
+use stockade_abi::table::{Grant, Powers};
 
 pub(crate) use attribution::Attribution;
 pub use check::{TableError, check};
@@ -41,6 +42,9 @@ pub use glob::{GlobError, escape};
 pub(crate) use nfa::Label;
 pub use policy::{Decision, Object, Policy, StartKind};
 pub use policy_table::PolicyTable;
+pub use power::{Power, PowerDecision, PowerRule};
+pub(crate) use power::{powers, rules as power_rules};
+pub(crate) use rule::Network;
 pub use rule::{RuleRef, Section};
 pub(crate) use several::{Item, Several};
 
@@ -56,18 +60,20 @@ use source::Source;
 /// Compiles a profile, to be judged under `mode`, and keeps what it takes to name rules.
 pub fn compile(profile: &Profile, mode: Mode) -> Result<Policy, CompileError> {
     let source = Source::read(profile).map_err(|error| error.of(profile))?;
-    let table = table(&source).map_err(|error| error.of(profile))?;
+    let own = powers(profile);
+    let table = table(&source, &own).map_err(|error| error.of(profile))?;
     let attribution = Attribution::new(&source.patterns, source.rules.len());
-    Ok(Policy::new(table, mode, source.rules, attribution))
+    Ok(Policy::new(table, mode, source.rules, (own, power_rules(profile)), attribution))
 }
 
 /// Compiles a profile to its table alone: the words that [`compile`] comes to. The same profile always
 /// gives the same words.
 pub fn compile_table(profile: &Profile) -> Result<PolicyTable, CompileError> {
-    Source::read(profile).and_then(|source| table(&source)).map_err(|error| error.of(profile))
+    let source = Source::read(profile);
+    source.and_then(|source| table(&source, &powers(profile))).map_err(|error| error.of(profile))
 }
 
-fn table(source: &Source) -> Result<PolicyTable, CompileError> {
+fn table(source: &Source, powers: &Powers) -> Result<PolicyTable, CompileError> {
     // Rules that do the same are one, and what ends alike is shared from the beginning.
     let mut effects: Vec<Effect> = Vec::new();
     let mut known: HashMap<Effect, Label> = HashMap::new();
@@ -96,7 +102,7 @@ fn table(source: &Source) -> Result<PolicyTable, CompileError> {
         .map(Effect::grant)
         .collect();
     let minimal = minimise::minimise(&dfa, &grants);
-    let table = pack::pack(&minimal, &dfa.classes)
+    let table = pack::pack(&minimal, &dfa.classes, powers)
         .map_err(|words| CompileError::TooLarge { words, worst: worst() })?;
     check(table.words())?;
     Ok(table)

@@ -9,8 +9,8 @@ mod branch;
 mod run;
 
 use stockade_abi::table::{
-    CLASSES, FORMAT, GRANT_WORDS, GRANTS, HOLD, LARGE, MAGIC, MEDIUM, MORE_STARTS, PLAIN, RUN, SMALL, STARTS,
-    USED, pair,
+    CLASSES, FORMAT, GRANT_WORDS, GRANTS, HOLD, LARGE, MAGIC, MEDIUM, MORE_STARTS, PLAIN, POWERS, Powers,
+    RUN, SMALL, STARTS, USED, pair,
 };
 
 use super::classes::Classes;
@@ -21,7 +21,7 @@ use branch::{Branch, Branches};
 use run::Runs;
 
 /// The table; or how many words it would need, at least.
-pub(crate) fn pack(minimal: &Minimal, classes: &Classes) -> Result<PolicyTable, usize> {
+pub(crate) fn pack(minimal: &Minimal, classes: &Classes, powers: &Powers) -> Result<PolicyTable, usize> {
     let columns = Columns::new(classes);
     let runs = Runs::new(minimal, classes);
     let branches = branches(minimal, classes, &runs);
@@ -60,6 +60,9 @@ pub(crate) fn pack(minimal: &Minimal, classes: &Classes) -> Result<PolicyTable, 
     if let [path, own_process, own_thread, peer] = starts[..] {
         words[STARTS as usize] = pair(path, own_process);
         words[MORE_STARTS as usize] = pair(own_thread, peer);
+    }
+    for (word, value) in words.iter_mut().skip(POWERS as usize).zip(powers.words()) {
+        *word = value;
     }
     for (byte, class) in classes.of_byte.iter().enumerate() {
         set_byte(&mut words, (CLASSES as usize).saturating_mul(8).saturating_add(byte), columns.of(*class));

@@ -4,7 +4,7 @@ use ipnet::IpNet;
 use stockade_abi::peer;
 
 use super::glob::{self, ByteSet, Flat, GlobError, Kind, Token};
-use crate::profile::{PeerRule, PeerTarget, PortRange, Protocol};
+use crate::profile::{ListenRule, PeerRule, PeerTarget, PortRange, Protocol};
 
 /// The patterns of a rule.
 pub(crate) fn patterns(rule: &PeerRule) -> Result<Vec<Flat>, GlobError> {
@@ -13,6 +13,13 @@ pub(crate) fn patterns(rule: &PeerRule) -> Result<Vec<Flat>, GlobError> {
         PeerTarget::Unix(path) => prefixed(peer::UNIX, glob::parse(path, Kind::Path)?),
         PeerTarget::Abstract(name) => prefixed(peer::ABSTRACT, glob::parse(name, Kind::Name)?),
     }
+}
+
+/// The patterns of a rule for local ports.
+pub(crate) fn ports(rule: &ListenRule) -> Vec<Flat> {
+    let head = [Token::Byte(peer::LISTEN), protocol(rule.protocol)];
+    let ports = rule.ports.iter().flat_map(port_range);
+    ports.map(|port| head.iter().chain(&port).copied().collect()).collect()
 }
 
 fn prefixed(kind: u8, mut flats: Vec<Flat>) -> Result<Vec<Flat>, GlobError> {

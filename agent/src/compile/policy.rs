@@ -6,10 +6,11 @@ use stockade_abi::OBJECT_MAX;
 use stockade_abi::access::{AccessSet, EXEC};
 use stockade_abi::object::View;
 use stockade_abi::reason::{Mode, Reason, Verdict};
-use stockade_abi::table;
+use stockade_abi::table::{self, Powers};
 
 use super::attribution::Attribution;
 use super::policy_table::PolicyTable;
+use super::power::{self, Power, PowerDecision, PowerRule};
 use super::rule::{Rule, RuleRef};
 
 /// A profile, compiled.
@@ -18,6 +19,8 @@ pub struct Policy {
     table: PolicyTable,
     mode: Mode,
     rules: Vec<Rule>,
+    powers: Powers,
+    power_rules: Vec<PowerRule>,
     attribution: Arc<Attribution>,
 }
 
@@ -64,8 +67,14 @@ pub struct Decision {
 }
 
 impl Policy {
-    pub(super) fn new(table: PolicyTable, mode: Mode, rules: Vec<Rule>, attribution: Attribution) -> Self {
-        Self { table, mode, rules, attribution: Arc::new(attribution) }
+    pub(super) fn new(
+        table: PolicyTable,
+        mode: Mode,
+        rules: Vec<Rule>,
+        (powers, power_rules): (Powers, Vec<PowerRule>),
+        attribution: Attribution,
+    ) -> Self {
+        Self { table, mode, rules, powers, power_rules, attribution: Arc::new(attribution) }
     }
 
     /// The table.
@@ -104,6 +113,32 @@ impl Policy {
         // Of a parent whose name is too long, nothing is known.
         let member = locate(&Object::Path(parent)).map_or(0, |at| self.table.grant(self.walk(at)).member);
         self.judge(&Object::Path(path), EXEC, session, member)
+    }
+
+    /// Judges the use of `power`. The rule is absent from a decision that no rule made, and where a profile
+    /// that says nothing grants it.
+    pub fn decide_power(&self, power: Power, session: bool) -> PowerDecision {
+        let (granted, denied) = power::judge(&self.powers, power, session);
+        let rule = |denies: bool| {
+            let mut says = self.power_rules(power).filter(|rule| rule.denies() == denies);
+            says.find(|rule| session || !rule.is_for_sessions()).copied()
+        };
+        let (reason, rule) = match (granted, denied) {
+            (true, _) => (Reason::Rule, rule(false)),
+            (false, true) => (Reason::DenyRule, rule(true)),
+            (false, false) => (Reason::NoRule, None),
+        };
+        PowerDecision { verdict: reason.verdict(Some(self.mode)), reason, rule }
+    }
+
+    /// What it grants without an object, as it stands in the table.
+    pub fn powers(&self) -> &Powers {
+        &self.powers
+    }
+
+    /// The rules about `power`, whoever they are for.
+    pub fn power_rules(&self, power: Power) -> impl Iterator<Item = &PowerRule> {
+        self.power_rules.iter().filter(move |rule| rule.power == power)
     }
 
     fn judge(&self, object: &Object<'_>, access: AccessSet, session: bool, member: u32) -> Decision {

@@ -5,6 +5,7 @@ use std::fmt;
 use stockade_abi::access::{AccessSet, EXEC};
 
 use super::effect::Effect;
+use crate::profile::{ListenRule, PeerRule};
 
 /// The list of a profile that a rule stands in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,6 +16,8 @@ pub enum Section {
     Files,
     /// `spec.peers`.
     Peers,
+    /// `spec.listen`.
+    Listen,
     /// `spec.sessions.exec`.
     SessionExec,
     /// `spec.sessions.files`.
@@ -34,6 +37,7 @@ impl Section {
             Self::Exec => "exec",
             Self::Files => "files",
             Self::Peers => "peers",
+            Self::Listen => "listen",
             Self::SessionExec => "sessions.exec",
             Self::SessionFiles => "sessions.files",
             Self::DenyExec => "deny.exec",
@@ -45,7 +49,8 @@ impl Section {
     /// Whether its rules take accesses away.
     pub const fn denies(self) -> bool {
         match self {
-            Self::Exec | Self::Files | Self::Peers | Self::SessionExec | Self::SessionFiles => false,
+            Self::Exec | Self::Files | Self::Peers | Self::Listen => false,
+            Self::SessionExec | Self::SessionFiles => false,
             Self::DenyExec | Self::DenyFiles | Self::DenyPeers => true,
         }
     }
@@ -66,6 +71,13 @@ impl fmt::Display for RuleRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}[{}] {}", self.section.word(), self.index, self.text)
     }
+}
+
+/// What a rule says that is about no path.
+#[derive(Clone, Debug)]
+pub(crate) enum Network {
+    Peer(PeerRule),
+    Listen(ListenRule),
 }
 
 /// Number of a rule, over all sections.

@@ -5,12 +5,11 @@ use super::dfa::{self, Dfa};
 use super::error::CompileError;
 use super::nfa::{Label, Nfa};
 use super::position::Closure;
-use super::rule::RuleRef;
+use super::rule::{Network, RuleRef};
 use super::source::Source;
-use crate::profile::PeerRule;
 
-/// A rule, with what it says about peers if it is about those.
-pub(crate) type Item<'a> = (&'a RuleRef, Option<&'a PeerRule>);
+/// A rule, with what it says about the network if it is about that.
+pub(crate) type Item<'a> = (&'a RuleRef, Option<&'a Network>);
 
 /// Positions looked at for each node of the patterns before an automaton counts as too large: what
 /// patterns need that hardly overlap, several times over.
@@ -26,8 +25,8 @@ pub(crate) struct Several {
 impl Several {
     pub(crate) fn read<'a>(rules: impl Iterator<Item = Item<'a>>) -> Result<Self, CompileError> {
         let mut source = Source::default();
-        for (at, peer) in rules {
-            source.lone(at, peer)?;
+        for (at, network) in rules {
+            source.lone(at, network)?;
         }
         Ok(Self { source })
     }

@@ -8,7 +8,7 @@ use super::error::{CompileError, Named};
 use super::glob::{self, Flat, GlobError, Kind, Token};
 use super::pattern::{Patterns, Root};
 use super::peer;
-use super::rule::{Rule, RuleId, RuleRef, Section};
+use super::rule::{Network, Rule, RuleId, RuleRef, Section};
 use crate::profile::{FileRule, PeerRule, Profile};
 
 /// Lists of parents that a profile can tell apart: one bit each in a grant.
@@ -43,6 +43,11 @@ impl Source {
         })?;
         let connect = Sides::both(access::CONNECT);
         source.peers(Section::Peers, &profile.peers, Effect { allow: connect, ..Effect::default() })?;
+        let listen = Effect { allow: Sides::both(access::LISTEN), ..Effect::default() };
+        for (index, rule) in profile.listen.iter().enumerate() {
+            let at = RuleRef { section: Section::Listen, index, text: rule.to_string() };
+            source.add(at, listen, Root::Peer, Ok(peer::ports(rule)))?;
+        }
         let exec = Effect { allow: Sides::session(access::EXEC), ..Effect::default() };
         source.programs(Section::SessionExec, &profile.sessions.exec, exec)?;
         source.files(Section::SessionFiles, &profile.sessions.files, |access| Effect {
@@ -92,11 +97,13 @@ impl Source {
     }
 
     /// A rule by itself, of which only counts what it matches.
-    pub(crate) fn lone(&mut self, at: &RuleRef, peer: Option<&PeerRule>) -> Result<RuleId, CompileError> {
-        match peer {
-            Some(rule) => self.add(at.clone(), Effect::default(), Root::Peer, peer::patterns(rule)),
-            None => self.path(at.clone(), Effect::default()),
-        }
+    pub(crate) fn lone(&mut self, at: &RuleRef, network: Option<&Network>) -> Result<RuleId, CompileError> {
+        let flats = match network {
+            Some(Network::Peer(rule)) => peer::patterns(rule),
+            Some(Network::Listen(rule)) => Ok(peer::ports(rule)),
+            None => return self.path(at.clone(), Effect::default()),
+        };
+        self.add(at.clone(), Effect::default(), Root::Peer, flats)
     }
 
     fn path(&mut self, at: RuleRef, effect: Effect) -> Result<RuleId, CompileError> {

@@ -3,6 +3,7 @@
 mod deny;
 mod limits;
 mod parents;
+mod power;
 mod random;
 mod reference;
 mod scale;

@@ -29,6 +29,9 @@ pub struct Caller {
 
 /// What answers.
 pub trait Answer: Send + Sync + 'static {
+    /// Why this caller gets no answer, root or not; `None` for one that does.
+    fn refusal(&self, caller: Caller) -> Option<String>;
+
     /// Answers one request.
     fn answer(&self, request: Request, caller: Caller) -> impl Future<Output = Response> + Send;
 }
@@ -88,16 +91,20 @@ fn is_passing(error: &io::Error) -> bool {
 
 async fn converse(mut stream: UnixStream, answerer: &impl Answer) -> io::Result<()> {
     let peer = stream.peer_cred()?;
-    let response = if peer.uid() == 0 {
-        let caller = Caller { pid: peer.pid().and_then(|pid| u32::try_from(pid).ok()) };
-        match timeout(PATIENCE, request(&mut stream)).await {
-            Err(_) => return Err(io::ErrorKind::TimedOut.into()),
-            Ok(Err(error)) => return Err(error),
-            Ok(Ok(Err(message))) => Response::Refused { message },
-            Ok(Ok(Ok(request))) => answerer.answer(request, caller).await,
-        }
+    let caller = Caller { pid: peer.pid().and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid != 0) };
+    // Read in any case: whoever still writes when the connection ends does not see why.
+    let request = match timeout(PATIENCE, request(&mut stream)).await {
+        Err(_) => return Err(io::ErrorKind::TimedOut.into()),
+        Ok(request) => request?,
+    };
+    let refusal = if peer.uid() == 0 {
+        answerer.refusal(caller)
     } else {
-        Response::Refused { message: "the agent answers root only".to_owned() }
+        Some("the agent answers root only".to_owned())
+    };
+    let response = match (refusal, request) {
+        (Some(message), _) | (None, Err(message)) => Response::Refused { message },
+        (None, Ok(request)) => answerer.answer(request, caller).await,
     };
     let mut line = serde_json::to_vec(&response)?;
     line.push(b'\n');
@@ -129,6 +136,10 @@ mod tests {
     struct Echo;
 
     impl Answer for Echo {
+        fn refusal(&self, caller: Caller) -> Option<String> {
+            caller.pid.is_none().then(|| "nobody".to_owned())
+        }
+
         async fn answer(&self, request: Request, caller: Caller) -> Response {
             assert_eq!(caller.pid, Some(process::id()));
             Response::Where { state: format!("{request:?}") }

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 pub struct Record {
     /// When, in UTC with nanoseconds (RFC 3339).
     pub time: String,
-    /// The operation: `exec`, `file`, `connect`, `fork`; or `breaker`, when a profile was demoted.
+    /// The operation: `exec`, `file`, `connect`, `fork`, `capability`, `facility`; or `breaker`, when a profile
+    /// was demoted.
     pub kind: String,
     /// `allowed`, `denied`, `would-deny`.
     pub verdict: String,
@@ -68,7 +69,7 @@ pub struct ProcessRef {
     pub uid: u32,
 }
 
-/// The object: a path, or a peer.
+/// The object: a path, a peer, a capability or a facility.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObjectRef {
     /// A file, an executable or a unix socket (an abstract one begins with `@`).
@@ -83,6 +84,12 @@ pub struct ObjectRef {
     /// `tcp`, `udp`, or the number of another protocol.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<String>,
+    /// A capability.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capability: Option<String>,
+    /// A facility.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facility: Option<String>,
 }
 
 impl ObjectRef {
@@ -96,7 +103,15 @@ impl ObjectRef {
                 let address = if address.contains(':') { format!("[{address}]") } else { address.clone() };
                 format!("{address}{port}{protocol}")
             }
-            (None, None) => "?".to_owned(),
+            (None, None) => match (&self.protocol, self.port) {
+                (Some(protocol), Some(port)) => format!("{protocol}:{port}"),
+                (Some(_) | None, _) => self
+                    .capability
+                    .as_ref()
+                    .or(self.facility.as_ref())
+                    .cloned()
+                    .unwrap_or_else(|| "?".to_owned()),
+            },
         }
     }
 }
@@ -209,6 +224,7 @@ pub(crate) mod tests {
             address: Some("2001:db8::1".to_owned()),
             port: Some(443),
             protocol: Some("tcp".to_owned()),
+            ..ObjectRef::default()
         };
         record.count = 7;
         record.session = true;

@@ -2,12 +2,15 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use stockade_abi::access::{self, AccessSet};
 use stockade_abi::event::Event;
+use stockade_abi::facility::Facility;
 use stockade_abi::reason::Operation;
-use stockade_abi::{access, label, peer};
+use stockade_abi::{label, peer};
 
 use super::record::{ObjectRef, ProcessRef, Record, SubjectRef, text};
 use crate::clock;
+use crate::compile::Power;
 
 /// What `/proc` says of a process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,6 +33,13 @@ pub enum Peer {
         /// Protocol number.
         protocol: u8,
     },
+    /// A local port; 0 for one that the kernel chooses.
+    Local {
+        /// Port.
+        port: u16,
+        /// Protocol number.
+        protocol: u8,
+    },
     /// A unix socket with a path.
     Unix(Vec<u8>),
     /// A unix socket with an abstract name.
@@ -43,6 +53,10 @@ impl Peer {
         match *kind {
             peer::UNIX => Some(Self::Unix(rest.to_vec())),
             peer::ABSTRACT => Some(Self::Abstract(rest.to_vec())),
+            peer::LISTEN => {
+                let [protocol, high, low] = <[u8; 3]>::try_from(rest).ok()?;
+                Some(Self::Local { port: u16::from_be_bytes([high, low]), protocol })
+            }
             peer::V4 | peer::V6 => {
                 let (protocol, rest) = rest.split_first()?;
                 let (address, port) = rest.split_last_chunk::<2>()?;
@@ -70,8 +84,29 @@ pub fn protocol_word(protocol: u8) -> String {
 
 /// The object's whole name as a profile would write it.
 pub fn object_name(event: &Event<'_>) -> Vec<u8> {
+    if let Some(power) = power(event) {
+        return power.into_bytes();
+    }
     let (prefix, rest) = event.name();
     [prefix, rest].concat()
+}
+
+/// The capability or facility that was used; its number, if it has no name here.
+fn power(event: &Event<'_>) -> Option<String> {
+    let number = event.header.access;
+    match event.operation {
+        Operation::Exec | Operation::File | Operation::Connect | Operation::Listen | Operation::Fork => None,
+        Operation::Capability => Some(Power::Capability(number).word()),
+        Operation::Facility => Some(
+            Facility::from_number(number)
+                .map_or_else(|| number.to_string(), |facility| facility.word().to_owned()),
+        ),
+    }
+}
+
+/// The accesses asked for.
+pub fn accesses(event: &Event<'_>) -> AccessSet {
+    if power(event).is_some() { 0 } else { event.header.access }
 }
 
 fn object(operation: Operation, name: &[u8]) -> ObjectRef {
@@ -81,14 +116,21 @@ fn object(operation: Operation, name: &[u8]) -> ObjectRef {
         Operation::Exec | Operation::File if name.is_empty() => ObjectRef::default(),
         Operation::Exec | Operation::File => path(text(name)),
         Operation::Fork => ObjectRef::default(),
-        Operation::Connect => match Peer::parse(name) {
+        Operation::Capability => ObjectRef { capability: Some(text(name)), ..ObjectRef::default() },
+        Operation::Facility => ObjectRef { facility: Some(text(name)), ..ObjectRef::default() },
+        Operation::Connect | Operation::Listen => match Peer::parse(name) {
             Some(Peer::Unix(name)) => path(text(&name)),
             Some(Peer::Abstract(name)) => path(format!("@{}", text(&name))),
             Some(Peer::Inet { address, port, protocol }) => ObjectRef {
-                path: None,
                 address: Some(address.to_string()),
                 port: Some(port),
                 protocol: Some(protocol_word(protocol)),
+                ..ObjectRef::default()
+            },
+            Some(Peer::Local { port, protocol }) => ObjectRef {
+                port: Some(port),
+                protocol: Some(protocol_word(protocol)),
+                ..ObjectRef::default()
             },
             // A decision about an address that could not be read has no object.
             None => ObjectRef::default(),
@@ -125,7 +167,7 @@ pub fn render(
             uid: header.uid,
         },
         object: object(event.operation, &object_name(event)),
-        access: access::words(header.access).map(str::to_owned).collect(),
+        access: access::words(accesses(event)).map(str::to_owned).collect(),
         rule: None,
         count,
     }

@@ -3,11 +3,12 @@
 //! Layout of the format: <https://docs.kernel.org/bpf/btf.html>. Only what is needed to find a field by
 //! name is read: structures, their members, and members of anonymous structures inside them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::{fs, io};
 
-use stockade_abi::offsets::FIELDS;
+use stockade_abi::hook::Hook;
+use stockade_abi::offsets::{FIELDS, OPTIONAL};
 
 /// Where the running kernel describes its types.
 pub(super) const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
@@ -34,6 +35,9 @@ pub enum BtfError {
         /// Field.
         field: &'static str,
     },
+    /// A security hook does not exist.
+    #[error("this kernel has no security hook `{0}`")]
+    NoHook(&'static str),
 }
 
 /// Offsets in bytes, in the order of [`FIELDS`].
@@ -48,10 +52,30 @@ fn offsets_of(path: &Path) -> Result<Offsets, BtfError> {
     let bytes = fs::read(path)?;
     let types = Types::parse(&bytes)?;
     let mut values = [0; FIELDS.len()];
-    for (value, (structure, field)) in values.iter_mut().zip(FIELDS) {
-        *value = types.offset(structure, field)?.ok_or(BtfError::NoField { structure, field })?;
+    for ((value, (structure, field)), optional) in values.iter_mut().zip(FIELDS).zip(OPTIONAL) {
+        *value = match types.offset(structure, field)? {
+            Some(offset) => offset,
+            None if *optional => 0,
+            None => return Err(BtfError::NoField { structure, field }),
+        };
     }
     Ok(values)
+}
+
+/// The hooks that the running kernel has, in the order of [`Hook::ALL`]. Without one that is needed there is
+/// no enforcing.
+pub(super) fn hooks() -> Result<Vec<Hook>, BtfError> {
+    let bytes = fs::read(VMLINUX)?;
+    let types = Types::parse(&bytes)?;
+    let mut present = Vec::new();
+    for hook in Hook::ALL {
+        if types.functions.contains(hook.kernel_name().as_bytes()) {
+            present.push(hook);
+        } else if hook.without().is_none() {
+            return Err(BtfError::NoHook(hook.kernel_name()));
+        }
+    }
+    Ok(present)
 }
 
 struct Types<'a> {
@@ -60,6 +84,8 @@ struct Types<'a> {
     /// Byte offset of each type, by its id.
     at: Vec<usize>,
     structures: HashMap<&'a [u8], usize>,
+    /// Names of the security hooks that programs can be attached to.
+    functions: HashSet<&'a [u8]>,
 }
 
 /// The kinds of type that differ in what follows their common part.
@@ -72,6 +98,7 @@ mod kind {
     pub(super) const TYPEDEF: u32 = 8;
     pub(super) const VOLATILE: u32 = 9;
     pub(super) const CONST: u32 = 10;
+    pub(super) const FUNC: u32 = 12;
     pub(super) const FUNC_PROTO: u32 = 13;
     pub(super) const VAR: u32 = 14;
     pub(super) const DATASEC: u32 = 15;
@@ -79,13 +106,17 @@ mod kind {
     pub(super) const ENUM64: u32 = 19;
 }
 
+/// What the names of functions that stand for security hooks begin with.
+const HOOK: &[u8] = b"bpf_lsm_";
+
 /// Bytes of a type's common part.
 const COMMON: usize = 12;
 const MEMBER: usize = 12;
 
 impl<'a> Types<'a> {
     fn parse(bytes: &'a [u8]) -> Result<Self, BtfError> {
-        let mut types = Self { bytes, strings: 0, at: vec![0], structures: HashMap::new() };
+        let mut types =
+            Self { bytes, strings: 0, at: vec![0], structures: HashMap::new(), functions: HashSet::new() };
         let magic = bytes.first_chunk::<2>().map(|magic| u16::from_ne_bytes(*magic));
         if magic != Some(MAGIC) {
             return Err(BtfError::Malformed(0));
@@ -105,13 +136,18 @@ impl<'a> Types<'a> {
                 let name = types.string(types.u32(at)?)?;
                 types.structures.entry(name).or_insert(at);
             }
+            if kind == kind::FUNC
+                && let Some(hook) = types.string(types.u32(at)?)?.strip_prefix(HOOK)
+            {
+                types.functions.insert(hook);
+            }
             at += COMMON
                 + match kind {
                     kind::INT | kind::VAR | kind::DECL_TAG => 4,
                     kind::ARRAY => 12,
                     kind::STRUCT | kind::UNION | kind::DATASEC | kind::ENUM64 => count * 12,
                     kind::ENUM | kind::FUNC_PROTO => count * 8,
-                    2 | 7..=12 | 16 | 18 => 0,
+                    2 | 7..=11 | kind::FUNC | 16 | 18 => 0,
                     0 | 20.. => return Err(BtfError::Malformed(at)),
                 };
         }
@@ -136,20 +172,22 @@ impl<'a> Types<'a> {
     }
 
     /// Offset in bytes of what `path` leads to in `structure`: the names of fields with dots between;
-    /// `None` when there is no such field.
+    /// `None` when there is no such field. With a `#` at its end: the lowest bit in that byte.
     fn offset(&self, structure: &str, path: &str) -> Result<Option<u32>, BtfError> {
         let Some(mut at) = self.structures.get(structure.as_bytes()).copied() else { return Ok(None) };
-        let mut offset = 0;
+        let (path, asks_bit) = path.strip_suffix('#').map_or((path, false), |path| (path, true));
+        let (mut offset, mut bit) = (0, 0);
         let mut fields = path.split('.').peekable();
         while let Some(field) = fields.next() {
             let Some(found) = self.member(at, field.as_bytes(), 0)? else { return Ok(None) };
             offset += found.offset;
+            bit = found.bit;
             if fields.peek().is_some() {
                 let Some(inside) = self.structure(found.id)? else { return Ok(None) };
                 at = inside;
             }
         }
-        Ok(Some(offset))
+        Ok(Some(if asks_bit { bit } else { offset }))
     }
 
     fn member(&self, at: usize, field: &[u8], depth: u32) -> Result<Option<Member>, BtfError> {
@@ -161,10 +199,11 @@ impl<'a> Types<'a> {
         for member in (0..count).map(|index| at + COMMON + index * MEMBER) {
             let name = self.string(self.u32(member)?)?;
             let bits = self.u32(member + 8)?;
-            let offset = if has_bitfields { bits & 0x00ff_ffff } else { bits } / 8;
+            let bits = if has_bitfields { bits & 0x00ff_ffff } else { bits };
+            let (offset, bit) = (bits / 8, bits % 8);
             let id = self.u32(member + 4)?;
             if name == field {
-                return Ok(Some(Member { offset, id }));
+                return Ok(Some(Member { offset, bit, id }));
             }
             if !name.is_empty() {
                 continue;
@@ -196,6 +235,8 @@ impl<'a> Types<'a> {
 struct Member {
     /// In bytes.
     offset: u32,
+    /// And so many bits.
+    bit: u32,
     /// Of its type.
     id: u32,
 }
@@ -260,6 +301,7 @@ mod tests {
         assert_eq!(types.offset("file", "f_path.nothing").unwrap(), None);
         assert_eq!(types.offset("path", "dentry.mnt").unwrap(), None);
         assert_eq!(types.offset("path", "nothing").unwrap(), None);
+        assert_eq!(types.offset("path", "dentry#").unwrap(), Some(0));
         assert_eq!(types.offset("nothing", "mnt").unwrap(), None);
     }
 

@@ -5,18 +5,27 @@
 //! operation for each hook, and believes in a hook only when the child was refused and the program has
 //! counted the refusal.
 
+use std::ffi::c_void;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::UdpSocket;
+use std::net::{TcpListener, UdpSocket};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::{fs, io, ptr};
 
-use rustix::fs::{CWD, FileType, Mode, mknodat};
-use rustix::mm::{MapFlags, ProtFlags, mmap};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::fs::{
+    CWD, FileType, IFlags, Mode, OFlags, XattrFlags, fcntl_setfl, ioctl_setflags, mknodat, removexattr,
+    setxattr,
+};
+use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap, mprotect};
+use rustix::mount::{MountFlags, mount};
+use rustix::net::listen;
+use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, chroot, getpid, pidfd_getfd, pidfd_open};
+use rustix::time::{TimerfdClockId, TimerfdFlags, timerfd_create};
 use stockade_abi::hook::Hook;
 use stockade_abi::label::{CANARY, CANARY_MAY_START, Label};
 
@@ -61,10 +70,18 @@ pub(super) fn run(maps: &mut Maps, exe: &Path, pins: &Path) -> Result<Vec<(Hook,
             // It cannot refuse: that it was called is all there is to know.
             Hook::Started => counted,
             Hook::Renamed => noticed,
+            // This program has no system calls of 32 bits; the kernel asks both hooks in one place.
+            Hook::IoctlCompat => refused.iter().any(|name| name == Hook::Ioctl.kernel_name()),
             Hook::Exec
             | Hook::FileOpen
             | Hook::MmapFile
             | Hook::Connect
+            | Hook::Send
+            | Hook::Bind
+            | Hook::Listen
+            | Hook::Accept
+            | Hook::UnixConnect
+            | Hook::UnixSend
             | Hook::Fork
             | Hook::Mknod
             | Hook::Mkdir
@@ -75,7 +92,18 @@ pub(super) fn run(maps: &mut Maps, exe: &Path, pins: &Path) -> Result<Vec<(Hook,
             | Hook::Rename
             | Hook::Chmod
             | Hook::Chown
-            | Hook::Truncate => counted && refused.iter().any(|name| name == hook.kernel_name()),
+            | Hook::Truncate
+            | Hook::Ftruncate
+            | Hook::Mprotect
+            | Hook::Fcntl
+            | Hook::Permission
+            | Hook::Receive
+            | Hook::SetXattr
+            | Hook::RemoveXattr
+            | Hook::Ioctl
+            | Hook::Capable
+            | Hook::SbMount
+            | Hook::Chroot => counted && refused.iter().any(|name| name == hook.kernel_name()),
         };
         (hook, proven)
     };
@@ -172,8 +200,15 @@ fn attempts(place: &Path) -> io::Result<io::Error> {
     let exe = std::env::current_exe()?;
     // Any file but the running program, whose mapping is always allowed.
     let library = fs::File::open("/proc/self/mounts");
+    let appended = fs::OpenOptions::new().append(true).open(place.join(FILE));
+    let mapped = fs::File::open(&exe).and_then(|file| map(&file, ProtFlags::READ));
     let socket = UdpSocket::bind("127.0.0.1:0");
+    let listener = TcpListener::bind("127.0.0.1:0");
+    // Where it is a file of its own, opening it would be refused.
+    let own = pidfd_open(getpid(), PidfdFlags::empty());
     let (file, directory, new) = (place.join(FILE), place.join(SUBDIRECTORY), place.join(NEW));
+    let (stream, datagram) = (place.join("stream"), place.join("datagram"));
+    let (streams, datagrams) = (UnixListener::bind(&stream), UnixDatagram::bind(&datagram));
     println!("{READY}");
     io::stdout().flush()?;
     let mut go = String::new();
@@ -186,8 +221,18 @@ fn attempts(place: &Path) -> io::Result<io::Error> {
         }
     };
     note(Hook::FileOpen, is_denied(fs::File::open("/")));
-    note(Hook::MmapFile, library.is_ok_and(|file| is_denied(map_executable(&file))));
+    note(Hook::MmapFile, library.is_ok_and(|file| is_denied(map(&file, ProtFlags::READ | ProtFlags::EXEC))));
+    let socket = socket.as_ref();
     note(Hook::Connect, socket.is_ok_and(|socket| is_denied(socket.connect("127.0.0.1:9"))));
+    note(Hook::Send, socket.is_ok_and(|socket| is_denied(socket.send_to(b"x", "127.0.0.1:9"))));
+    note(Hook::Bind, is_denied(UdpSocket::bind("127.0.0.1:0")));
+    if let Ok(listener) = &listener {
+        note(Hook::Listen, is_denied(listen(listener, 1).map_err(io::Error::from)));
+        note(Hook::Accept, is_denied(listener.accept()));
+    }
+    note(Hook::UnixConnect, streams.is_ok() && is_denied(UnixStream::connect(&stream)));
+    let sent = UnixDatagram::unbound().and_then(|socket| socket.send_to(b"x", &datagram));
+    note(Hook::UnixSend, datagrams.is_ok() && is_denied(sent));
     let made = mknodat(CWD, &new, FileType::Fifo, Mode::from_raw_mode(0o600), 0);
     note(Hook::Mknod, is_denied(made.map_err(io::Error::from)));
     note(Hook::Mkdir, is_denied(fs::create_dir(&new)));
@@ -199,6 +244,24 @@ fn attempts(place: &Path) -> io::Result<io::Error> {
     note(Hook::Chmod, is_denied(fs::set_permissions(&file, fs::Permissions::from_mode(0o600))));
     note(Hook::Chown, is_denied(std::os::unix::fs::chown(&file, Some(0), None)));
     note(Hook::Truncate, is_denied(truncate(&file)));
+    let alarm = timerfd_create(TimerfdClockId::RealtimeAlarm, TimerfdFlags::CLOEXEC);
+    note(Hook::Capable, is_denied(alarm.map_err(io::Error::from)));
+    // A file system of no such kind is not mounted even where nobody refuses.
+    let mounted = mount(c"none", &directory, c"stockade-canary", MountFlags::empty(), None);
+    note(Hook::SbMount, is_denied(mounted.map_err(io::Error::from)));
+    note(Hook::Chroot, is_denied(chroot("/").map_err(io::Error::from)));
+    if let Ok(mut appended) = appended {
+        note(Hook::Permission, is_denied(appended.write(b"x")));
+        note(Hook::Ioctl, is_denied(ioctl_setflags(&appended, IFlags::empty()).map_err(io::Error::from)));
+        note(Hook::Ftruncate, is_denied(appended.set_len(0)));
+        note(Hook::Fcntl, is_denied(fcntl_setfl(&appended, OFlags::empty()).map_err(io::Error::from)));
+    }
+    note(Hook::Receive, own.is_ok_and(|own| is_denied(received(&own, &io::stdin()))));
+    let attribute = "security.canary";
+    let set = setxattr(&file, attribute, b"", XattrFlags::empty());
+    note(Hook::SetXattr, is_denied(set.map_err(io::Error::from)));
+    note(Hook::RemoveXattr, is_denied(removexattr(&file, attribute).map_err(io::Error::from)));
+    note(Hook::Mprotect, mapped.is_ok_and(|at| is_denied(make_executable(at))));
     // The program is refused to a child of this process: the label was handed on.
     let started = is_denied(Command::new(&exe).arg("--version").spawn());
     note(Hook::Exec, started);
@@ -229,9 +292,18 @@ unsafe extern "C" {
     fn libc_truncate(path: *const std::ffi::c_char, length: i64) -> i32;
 }
 
-fn map_executable(file: &fs::File) -> io::Result<()> {
-    // SAFETY: a new private mapping that nothing refers to; the process ends soon after.
-    let mapped =
-        unsafe { mmap(ptr::null_mut(), 1, ProtFlags::EXEC | ProtFlags::READ, MapFlags::PRIVATE, file, 0) };
-    Ok(mapped.map(drop)?)
+/// The first page of the file, which stays mapped until this process ends.
+fn map(file: &fs::File, prot: ProtFlags) -> io::Result<*mut c_void> {
+    // SAFETY: a new private mapping that nothing refers to.
+    Ok(unsafe { mmap(ptr::null_mut(), 1, prot, MapFlags::PRIVATE, file, 0) }?)
+}
+
+/// Its own file, as if another process sent it.
+fn received(own: &OwnedFd, file: &impl AsRawFd) -> io::Result<OwnedFd> {
+    Ok(pidfd_getfd(own, file.as_raw_fd(), PidfdGetfdFlags::empty())?)
+}
+
+fn make_executable(at: *mut c_void) -> io::Result<()> {
+    // SAFETY: a mapping of `map`'s, which stays readable.
+    Ok(unsafe { mprotect(at, 1, MprotectFlags::READ | MprotectFlags::EXEC) }?)
 }

@@ -35,6 +35,9 @@ pub enum KernelError {
         #[source]
         source: Box<ProgramError>,
     },
+    /// Handing a program to the kernel came to no end.
+    #[error("loading the programs failed inside the agent; this is a bug")]
+    Loader,
     /// The object has no such program.
     #[error("the eBPF object has no program for hook {}", .0.kernel_name())]
     NoProgram(Hook),
@@ -94,17 +97,41 @@ pub enum KernelError {
         #[source]
         source: io::Error,
     },
-    /// Pins of another ABI are there.
+    /// Pins of a newer version are in force.
     #[error(
-        "{path} holds the maps of another stockade (ABI {found}, this one has {}); stop its containers and \
-         run `stockade agent --uninstall` with that version, or reboot",
+        "{path} is in force and belongs to a newer stockade (ABI {found}, this one has {}): what that version \
+         has put into the kernel goes on, but this one cannot look after it. Start the newer version; or, to go \
+         back, stop the containers it confines, run `stockade agent --uninstall`, and start this one",
         stockade_abi::ABI_VERSION, path = path.display()
     )]
-    Abi {
+    NewerAbi {
         /// Where they are pinned.
         path: PathBuf,
-        /// Their version, as their directory says it.
-        found: String,
+        /// Their version.
+        found: u32,
+    },
+    /// Pins of a version that is too old are in force.
+    #[error(
+        "{path} is in force and belongs to an older stockade (ABI {found}; this one has {} and takes over from \
+         {} on): what that version has put into the kernel goes on. Upgrade by way of a version in between; or \
+         stop the containers it confines, run `stockade agent --uninstall`, and start this one",
+        stockade_abi::ABI_VERSION, stockade_abi::LABELS_SINCE, path = path.display()
+    )]
+    OlderAbi {
+        /// Where they are pinned.
+        path: PathBuf,
+        /// Their version.
+        found: u32,
+    },
+    /// Programs are in force, and a map that they use has no pin any more and cannot be found.
+    #[error(
+        "{path} is gone, and the programs in force use that map: what is in force goes on, but nobody can look \
+         after it. Stop the containers that are confined, run `stockade agent --uninstall`, and start again",
+        path = path.display()
+    )]
+    MapGone {
+        /// Where it was pinned.
+        path: PathBuf,
     },
     /// The canary could not be run.
     #[error("the canary process failed: {0}")]

@@ -1,11 +1,16 @@
 //! Bringing the programs into force, and taking them over from an agent that is gone.
 
-use std::fs;
+use std::collections::BTreeMap;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+use std::{fs, io, thread};
 
 use aya::programs::links::FdLink;
-use aya::programs::{Lsm, ProgramError};
+use aya::programs::{Lsm, Program, ProgramError};
 use aya::{Btf, Ebpf, EbpfLoader, VerifierLogLevel};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use stockade_abi::head::{Head, Size};
 use stockade_abi::hook::Hook;
 use stockade_abi::label::SubjectEntry;
@@ -13,12 +18,14 @@ use stockade_abi::reason::Mode;
 
 use super::error::KernelError;
 use super::events::Events;
+use super::facts::Facts;
+use super::guard::Guards;
 use super::log::ProgramLog;
 use super::maps::{Maps, PINNED};
 use super::pins::Pins;
 use super::relocate::relocate;
 use super::tables::{BLANK, Number, Placed, Tables};
-use super::{Counters, btf, canary, object};
+use super::{Counters, btf, canary, heritage, maps, object};
 
 /// How the programs come into force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +36,10 @@ pub enum Start {
     Adopted,
     /// Programs of another build are pinned; they stay until those of this one are attached.
     Upgraded,
+    /// The same, and what is kept of the maps is of an older ABI.
+    Migrated,
+    /// Some of the pinned programs of this build are gone; the others stay until all are attached anew.
+    Repaired,
 }
 
 /// One hook.
@@ -42,6 +53,8 @@ pub struct HookState {
     pub proven: bool,
     /// Runs of the program that the kernel skipped.
     pub recursion_misses: u64,
+    /// Instructions that the verifier looked at before it accepted the program.
+    pub verified_instructions: u32,
 }
 
 /// What `uninstall` removed.
@@ -60,7 +73,7 @@ pub struct Swap<'a> {
     pub generation: u64,
     /// The mode to judge under.
     pub mode: Mode,
-    /// The table, checked.
+    /// The table, checked; what is missing to its size is zeroes.
     pub words: &'a [u64],
     /// What tells equal tables: the SHA-256 of the words.
     pub digest: &'a str,
@@ -71,9 +84,12 @@ pub struct Kernel {
     pins: Pins,
     maps: Maps,
     tables: Tables,
+    /// Those that this kernel has.
+    present: Vec<Hook>,
     /// Loaded but not yet attached; `None` once they are in force.
     loaded: Option<Box<Ebpf>>,
     proven: Vec<Hook>,
+    guards: Guards,
     log: Option<ProgramLog>,
 }
 
@@ -82,18 +98,47 @@ impl Kernel {
     /// by this; [`Self::attach`] does it when the policies are in place.
     pub fn start(pin_dir: &Path) -> Result<(Self, Start), KernelError> {
         let pins = Pins::new(pin_dir);
-        pins.check_abi()?;
+        let present = btf::hooks()?;
+        let predecessor = pins.predecessor()?;
         let own = pins.build(&object::build_id());
-        let (loaded, start) = if Pins::is_complete(&own) {
-            (None, Start::Adopted)
+        let finished = pins.finished()?;
+        let start = if Pins::is_complete(&own, &present) {
+            Start::Adopted
+        } else if finished.contains(&own) {
+            Start::Repaired
+        } else if !finished.is_empty() {
+            Start::Upgraded
+        } else if predecessor.is_some() {
+            Start::Migrated
         } else {
-            let others = pins.builds()?.iter().any(|build| Pins::is_complete(build));
-            let start = if others { Start::Upgraded } else { Start::Fresh };
-            (Some(Box::new(load(&pins)?)), start)
+            Start::Fresh
+        };
+        match (start, &predecessor) {
+            (Start::Fresh, _) | (Start::Migrated, None) => {}
+            (Start::Migrated, Some(predecessor)) => heritage::carry(predecessor, &pins)?,
+            (Start::Adopted | Start::Upgraded | Start::Repaired, _) => heritage::find(&pins, &finished)?,
+        }
+        let loaded = match start {
+            Start::Adopted => None,
+            Start::Fresh | Start::Upgraded | Start::Migrated | Start::Repaired => {
+                Some(Box::new(load(&pins, &present)?))
+            }
         };
         let maps = Maps::open(&pins)?;
         let tables = Tables::of(maps.heads()?.into_iter());
-        Ok((Self { pins, maps, tables, loaded, proven: Vec::new(), log: None }, start))
+        Ok((
+            Self {
+                pins,
+                maps,
+                tables,
+                present,
+                loaded,
+                proven: Vec::new(),
+                guards: Guards::default(),
+                log: None,
+            },
+            start,
+        ))
     }
 
     /// Attaches the programs of this build, then drops those of any other. With programs that are in
@@ -105,20 +150,39 @@ impl Kernel {
             let unfinished = self.pins.unfinished(&id);
             self.log = Some(ProgramLog::of_loaded(&mut loaded)?);
             Pins::remove(&unfinished)?;
-            Pins::remove(&own)?;
             make_directory(&unfinished)?;
-            for hook in Hook::ALL {
-                attach(&mut loaded, hook, &unfinished)?;
+            for hook in &self.present {
+                attach(&mut loaded, *hook, &unfinished)?;
+            }
+            if own.exists() {
+                let replaced = self.pins.replaced(&id);
+                Pins::remove(&replaced)?;
+                fs::rename(&own, replaced).map_err(KernelError::file("cannot rename", own.clone()))?;
             }
             fs::rename(&unfinished, &own).map_err(KernelError::file("cannot rename", unfinished))?;
         }
         for build in self.pins.builds()?.iter().filter(|build| **build != own) {
             Pins::remove(build)?;
         }
+        for (_, other) in self.pins.others()? {
+            Pins::remove(&other.abi())?;
+        }
         if self.log.is_none() {
             self.log = Some(ProgramLog::of_pinned(&own)?);
         }
         Ok(())
+    }
+
+    /// Guards the agent's own program and directories against labelled processes. To be called before
+    /// [`Self::prove`], by which what was remembered of them ends.
+    pub fn guard(&mut self, own: Vec<PathBuf>) -> Result<(), KernelError> {
+        self.guards = Guards::new(own);
+        self.guard_again()
+    }
+
+    /// The same once more, for what has been put in the place of something that was guarded.
+    pub fn guard_again(&mut self) -> Result<(), KernelError> {
+        self.guards.tell(&mut self.maps, self.pins.root())
     }
 
     /// Proves each hook by a canary: `exe` is this program, started once more. Takes well under a second.
@@ -128,16 +192,20 @@ impl Kernel {
         Ok(self.hooks())
     }
 
-    /// The state of each hook now.
+    /// The state of each hook of this kernel now.
     pub fn hooks(&self) -> Vec<HookState> {
         let own = self.pins.build(&object::build_id());
-        let state = |hook: Hook| HookState {
-            name: hook.kernel_name(),
-            attached: Pins::link(&own, hook).exists(),
-            proven: self.proven.contains(&hook),
-            recursion_misses: recursion_misses(&Pins::program(&own, hook)),
+        let state = |hook: Hook| {
+            let facts = Facts::of(&Pins::program(&own, hook));
+            HookState {
+                name: hook.kernel_name(),
+                attached: Pins::link(&own, hook).exists(),
+                proven: self.proven.contains(&hook),
+                recursion_misses: facts.recursion_misses,
+                verified_instructions: facts.verified_instructions,
+            }
         };
-        Hook::ALL.into_iter().map(state).collect()
+        self.present.iter().copied().map(state).collect()
     }
 
     /// Puts a policy in force in a slot: its table first, unless an equal one is there, then its head.
@@ -146,7 +214,9 @@ impl Kernel {
         let number = match self.tables.place(swap.digest, size).ok_or(KernelError::TablesFull(size))? {
             Placed::There(number) => number,
             Placed::Fresh(number) => {
-                self.maps.put_table(number, swap.words)?;
+                let mut words = swap.words.to_vec();
+                words.resize(size.words(), 0);
+                self.maps.put_table(number, &words)?;
                 number
             }
         };
@@ -201,6 +271,15 @@ impl Kernel {
         self.maps.unbind(cgroup)
     }
 
+    /// Whether the process is labelled.
+    pub fn is_labelled(&self, pid: u32) -> Result<bool, KernelError> {
+        let gone = |error| KernelError::file("cannot look at", format!("/proc/{pid}"))(error);
+        let process = i32::try_from(pid).ok().and_then(Pid::from_raw);
+        let process = process.ok_or_else(|| gone(io::ErrorKind::NotFound.into()))?;
+        let pidfd = pidfd_open(process, PidfdFlags::empty()).map_err(|errno| gone(errno.into()))?;
+        self.maps.is_labelled(&pidfd)
+    }
+
     /// Every bound cgroup.
     pub fn bound(&self) -> Result<Vec<(u64, SubjectEntry)>, KernelError> {
         self.maps.bound()
@@ -246,20 +325,22 @@ impl Kernel {
 }
 
 /// Loads the object with its maps pinned, or with those that are pinned already.
-fn load(pins: &Pins) -> Result<Ebpf, KernelError> {
-    match load_with(pins, VerifierLogLevel::DISABLE) {
+fn load(pins: &Pins, hooks: &[Hook]) -> Result<Ebpf, KernelError> {
+    match load_with(pins, hooks, VerifierLogLevel::DISABLE) {
         // Once more, for the log: writing it makes loading many times slower.
-        Err(KernelError::Program { .. }) => load_with(pins, VerifierLogLevel::DEBUG),
+        Err(KernelError::Program { .. }) => load_with(pins, hooks, VerifierLogLevel::DEBUG),
         outcome => outcome,
     }
 }
 
-fn load_with(pins: &Pins, log: VerifierLogLevel) -> Result<Ebpf, KernelError> {
+fn load_with(pins: &Pins, hooks: &[Hook], log: VerifierLogLevel) -> Result<Ebpf, KernelError> {
     let object = object::bytes().ok_or(KernelError::NoObject)?;
     let object = relocate(object, &btf::offsets()?)?;
     let kernel = Btf::from_sys_fs()?;
     make_directory(&pins.maps())?;
-    let paths: Vec<(&str, PathBuf)> = PINNED.iter().map(|name| (*name, pins.map(name))).collect();
+    maps::make_heads(pins)?;
+    let paths: Vec<(&str, PathBuf)> =
+        PINNED.iter().map(|name| (maps::in_object(name), pins.map(name))).collect();
 
     let mut loader = EbpfLoader::new();
     loader.btf(Some(&kernel)).allow_unsupported_maps().verifier_log_level(log);
@@ -267,13 +348,36 @@ fn load_with(pins: &Pins, log: VerifierLogLevel) -> Result<Ebpf, KernelError> {
         loader.map_pin_path(name, path.as_path());
     }
     let mut ebpf = loader.load(&object).map_err(|error| KernelError::Load(Box::new(error)))?;
-    for hook in Hook::ALL {
-        let began = std::time::Instant::now();
-        let loaded = program(&mut ebpf, hook)?.load(hook.kernel_name(), &kernel);
-        tracing::debug!(hook = hook.kernel_name(), took = ?began.elapsed(), "the verifier is through");
-        loaded.map_err(|source| refused(hook, source))?;
-    }
+    verify(&mut ebpf, &kernel, hooks)?;
     Ok(ebpf)
+}
+
+/// Hands every program to the verifier, as many at once as there are processors: it looks at each for
+/// itself, and that is nearly all the time that a first start takes.
+fn verify(ebpf: &mut Ebpf, kernel: &Btf, hooks: &[Hook]) -> Result<(), KernelError> {
+    let mut programs: BTreeMap<&str, &mut Program> = ebpf.programs_mut().collect();
+    let mut waiting = Vec::new();
+    for hook in hooks.iter().copied() {
+        let program = programs.remove(hook.program()).ok_or(KernelError::NoProgram(hook))?;
+        let program: &mut Lsm = program.try_into().map_err(|source| refused(hook, source))?;
+        waiting.push((hook, program));
+    }
+    let workers = thread::available_parallelism().map_or(1, NonZero::get).min(waiting.len());
+    let waiting = Mutex::new(waiting);
+    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    let work = || -> Result<(), KernelError> {
+        while let Some((hook, program)) = next() {
+            let began = Instant::now();
+            let loaded = program.load(hook.kernel_name(), kernel);
+            tracing::debug!(hook = hook.kernel_name(), took = ?began.elapsed(), "the verifier is through");
+            loaded.map_err(|source| refused(hook, source))?;
+        }
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().try_for_each(|worker| worker.join().unwrap_or(Err(KernelError::Loader)))
+    })
 }
 
 fn attach(ebpf: &mut Ebpf, hook: Hook, directory: &Path) -> Result<(), KernelError> {
@@ -301,20 +405,8 @@ fn refused(hook: Hook, source: ProgramError) -> KernelError {
 }
 
 /// Only root may look: whoever opens a pinned map for writing rules the node.
-fn make_directory(path: &Path) -> Result<(), KernelError> {
+pub(super) fn make_directory(path: &Path) -> Result<(), KernelError> {
     use std::os::unix::fs::DirBuilderExt as _;
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.map_err(KernelError::file("cannot make", path))
-}
-
-/// Runs that the kernel skipped, from what it says about the open program; 0 when it says nothing.
-fn recursion_misses(pinned: &Path) -> u64 {
-    use std::os::fd::{AsFd as _, AsRawFd as _};
-    let Ok(program) = Lsm::from_pin(pinned) else { return 0 };
-    let Ok(fd) = program.fd() else { return 0 };
-    let Ok(info) = fs::read_to_string(format!("/proc/self/fdinfo/{}", fd.as_fd().as_raw_fd())) else {
-        return 0;
-    };
-    let line = info.lines().find_map(|line| line.strip_prefix("recursion_misses:"));
-    line.and_then(|count| count.trim().parse().ok()).unwrap_or(0)
 }

@@ -7,6 +7,7 @@ use aya::Pod;
 use aya::maps::{Array, ArrayOfMaps, HashMap, Map, MapData, MapError, PerCpuArray, RingBuf};
 use stockade_abi::head::{Head, Size};
 use stockade_abi::hook::Hook;
+use stockade_abi::known::{Guard, InodeMemory};
 use stockade_abi::label::{Label, SubjectEntry};
 use stockade_abi::reason::Reason;
 use stockade_abi::{POLICY_SLOTS, RENAMES_SLOT, table};
@@ -20,10 +21,17 @@ use super::words::Words;
 pub(super) const PINNED: [&str; 12] =
     [LABELS, INODES, SUBJECTS, HEADS, SMALL, MEDIUM, LARGE, EVENTS, SEEN, REASONS, LOST, CANARY];
 
+/// Those of them that go on under another ABI.
+pub(super) const CARRIED: [&str; 2] = [LABELS, SUBJECTS];
+
 const LABELS: &str = "LABELS";
 const SUBJECTS: &str = "SUBJECTS";
 const INODES: &str = "INODES";
-const HEADS: &str = "HEADS";
+pub(super) const HEADS: &str = "HEADS";
+/// Flag of a map that can be mapped into memory (`linux/bpf.h`).
+const BPF_F_MMAPABLE: u32 = 1 << 10;
+/// Its name in the object, where it is a section.
+const HEADS_SECTION: &str = ".bss.heads";
 const SMALL: &str = "TABLES_S";
 const MEDIUM: &str = "TABLES_M";
 const LARGE: &str = "TABLES_L";
@@ -32,6 +40,22 @@ const SEEN: &str = "SEEN";
 const REASONS: &str = "REASONS";
 const LOST: &str = "LOST";
 const CANARY: &str = "CANARY";
+
+/// The name in the object of a map that is pinned under `name`.
+pub(super) fn in_object(name: &'static str) -> &'static str {
+    if name == HEADS { HEADS_SECTION } else { name }
+}
+
+/// Makes and pins the map of the heads, unless it is there. As one made by the loader it could not be mapped.
+pub(super) fn make_heads(pins: &Pins) -> Result<(), KernelError> {
+    let path = pins.map(HEADS);
+    if path.exists() {
+        return Ok(());
+    }
+    let heads: Array<MapData, [u64; POLICY_SLOTS as usize]> =
+        Array::create(1, BPF_F_MMAPABLE).map_err(KernelError::map(HEADS))?;
+    heads.pin(&path).map_err(|source| KernelError::Pin { path, source: Box::new(source) })
+}
 
 /// Bytes of a key of the map of reported observations; the agent only ever clears it.
 const SEEN_KEY: usize = 32;
@@ -45,6 +69,8 @@ struct Shared<T>(T);
 unsafe impl Pod for Shared<Label> {}
 // SAFETY: as above.
 unsafe impl Pod for Shared<SubjectEntry> {}
+// SAFETY: as above.
+unsafe impl Pod for Shared<InodeMemory> {}
 
 type TablesOf<const WORDS: usize> = ArrayOfMaps<MapData, Array<MapData, [u64; WORDS]>>;
 
@@ -52,6 +78,7 @@ type TablesOf<const WORDS: usize> = ArrayOfMaps<MapData, Array<MapData, [u64; WO
 pub(super) struct Maps {
     labels: HashMap<MapData, i32, Shared<Label>>,
     subjects: HashMap<MapData, u64, Shared<SubjectEntry>>,
+    inodes: HashMap<MapData, i32, Shared<InodeMemory>>,
     heads: Array<MapData, [u64; POLICY_SLOTS as usize]>,
     /// The same once more, to be stored to.
     head_words: MapData,
@@ -71,6 +98,8 @@ impl Maps {
             // Task storage takes a pidfd as key where a hash takes its own; the calls are the same.
             labels: HashMap::try_from(Map::HashMap(open(LABELS)?)).map_err(KernelError::map(LABELS))?,
             subjects: HashMap::try_from(Map::HashMap(open(SUBJECTS)?)).map_err(KernelError::map(SUBJECTS))?,
+            // As task storage, with a descriptor of the file.
+            inodes: HashMap::try_from(Map::HashMap(open(INODES)?)).map_err(KernelError::map(INODES))?,
             heads: Array::try_from(Map::Array(open(HEADS)?)).map_err(KernelError::map(HEADS))?,
             head_words: open(HEADS)?,
             small: Sized::open(pins, SMALL)?,
@@ -93,6 +122,21 @@ impl Maps {
     /// Labels the process that `pidfd` refers to.
     pub(super) fn label(&mut self, pidfd: &OwnedFd, label: Label) -> Result<(), KernelError> {
         self.labels.insert(pidfd.as_raw_fd(), Shared(label), 0).map_err(KernelError::map(LABELS))
+    }
+
+    /// Whether the process that `pidfd` refers to is labelled.
+    pub(super) fn is_labelled(&self, pidfd: &OwnedFd) -> Result<bool, KernelError> {
+        match self.labels.get(&pidfd.as_raw_fd(), 0) {
+            Ok(_) => Ok(true),
+            Err(error) if is_absent(&error) => Ok(false),
+            Err(error) => Err(KernelError::map(LABELS)(error)),
+        }
+    }
+
+    /// Guards the file that `file` is open for.
+    pub(super) fn guard(&mut self, file: &OwnedFd, guard: Guard) -> Result<(), KernelError> {
+        let memory = Shared(InodeMemory::guarded(guard));
+        self.inodes.insert(file.as_raw_fd(), memory, 0).map_err(KernelError::map(INODES))
     }
 
     pub(super) fn bind(&mut self, cgroup: u64, entry: SubjectEntry) -> Result<(), KernelError> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use stockade_abi::access::AccessSet;
-use stockade_abi::reason::{Mode, Verdict};
+use stockade_abi::reason::{Mode, Operation, Verdict};
 
 use super::Seen;
 use super::curve::{self, Point, curve};
@@ -129,7 +129,10 @@ pub fn complete(baseline: &Baseline, current: Option<&Profile>, limit: f64) -> C
     }
     Completeness {
         name: baseline.name.clone(),
-        rules: proposed.exec.len() + proposed.files.len() + proposed.peers.len(),
+        rules: proposed.exec.len()
+            + proposed.files.len()
+            + proposed.peers.len()
+            + proposed.capabilities.len(),
         windows,
         restarts,
         replicas,
@@ -147,6 +150,17 @@ fn things(baseline: &Baseline, current: Option<&Profile>, proposed: &Profile) ->
     let policy = table(proposed);
     let mut things: BTreeMap<(String, AccessSet), Evidence> = BTreeMap::new();
     for one in &baseline.seen {
+        if let Some(power) = one.power() {
+            let granted = |policy: &Policy| policy.decide_power(power, false).verdict == Verdict::Allowed;
+            // Facilities are for a person to grant: no rule will be made of them.
+            if one.operation == Operation::Capability && !known.as_ref().is_some_and(granted) {
+                match things.get_mut(&(power.word(), 0)) {
+                    Some(thing) => thing.join(&one.evidence),
+                    None => drop(things.insert((power.word(), 0), one.evidence.clone())),
+                }
+            }
+            continue;
+        }
         let Some((object, access)) = one.question() else { continue };
         for bit in (0..AccessSet::BITS).map(|bit| 1 << bit).filter(|bit| access & bit != 0) {
             if known.as_ref().is_some_and(|known| allows(known, &object, bit)) {

@@ -9,8 +9,8 @@ use super::Seen;
 use super::generalise::{Refused, Rules, generalise};
 use super::store::BaselineStatus;
 use crate::clock;
-use crate::compile::{Section, compile};
-use crate::profile::{self, FileRule, PeerRule, Profile};
+use crate::compile::{Power, Section, compile, powers};
+use crate::profile::{FileRule, ListenRule, PeerRule, PortRange, Profile};
 
 /// A profile, ready to be printed.
 #[derive(Clone, Debug)]
@@ -34,8 +34,10 @@ pub fn export(
     let unknown = without_included(current, seen);
     let rules = generalise(&unknown);
     let refused = rules.refused.clone();
+    let facilities_seen = rules.facilities.clone();
     let profile = join(name, mode, current, rules);
-    let header = header(name, seen.len(), baseline, &refused);
+    let mut header = header(name, seen.len(), baseline, &refused);
+    facilities(&mut header, &profile, &facilities_seen);
     let yaml = with_evidence(&profile.to_yaml(), &covered(&profile, seen));
     Export { yaml: format!("{header}{yaml}"), profile, refused }
 }
@@ -84,6 +86,10 @@ fn without_included(current: Option<&Profile>, seen: &[Seen]) -> Vec<Seen> {
     let policy = included.and_then(|included| compile(&included, Mode::Enforce).ok());
     let allowed = |one: &Seen| {
         let Some(policy) = &policy else { return false };
+        if let Some(power) = one.power() {
+            let rule = policy.decide_power(power, false).rule;
+            return rule.is_some_and(|rule| !rule.denies());
+        }
         let Some((object, access)) = one.question() else { return false };
         policy.decide(&object, access, false).verdict == Verdict::Allowed
     };
@@ -106,6 +112,14 @@ fn join(name: &str, mode: Mode, current: Option<&Profile>, rules: Rules) -> Prof
         for rule in rules.peers {
             add_peer(&mut own.peers, rule);
         }
+        for rule in rules.listen {
+            add_listen(&mut own.listen, rule);
+        }
+        for capability in rules.capabilities.iter().map(|power| power.word()) {
+            if !own.capabilities.contains(&capability) {
+                own.capabilities.push(capability);
+            }
+        }
     });
     profile
 }
@@ -123,17 +137,26 @@ fn add_peer(peers: &mut Vec<PeerRule>, rule: PeerRule) {
         // No ports means every port.
         Some(known) if known.ports.is_empty() => {}
         Some(known) if rule.ports.is_empty() => known.ports.clear(),
-        Some(known) => {
-            for range in rule.ports {
-                let inside = |have: &profile::PortRange| have.first <= range.first && range.last <= have.last;
-                if !known.ports.iter().any(inside) {
-                    known.ports.push(range);
-                }
-            }
-            known.ports.sort();
-        }
+        Some(known) => add_ports(&mut known.ports, rule.ports),
         None => peers.push(rule),
     }
+}
+
+fn add_listen(listen: &mut Vec<ListenRule>, rule: ListenRule) {
+    match listen.iter_mut().find(|known| known.protocol == rule.protocol) {
+        Some(known) => add_ports(&mut known.ports, rule.ports),
+        None => listen.push(rule),
+    }
+}
+
+fn add_ports(known: &mut Vec<PortRange>, more: Vec<PortRange>) {
+    for range in more {
+        let inside = |have: &PortRange| have.first <= range.first && range.last <= have.last;
+        if !known.iter().any(inside) {
+            known.push(range);
+        }
+    }
+    known.sort();
 }
 
 fn header(name: &str, seen: usize, baseline: Option<&BaselineStatus>, refused: &[Refused]) -> String {
@@ -159,6 +182,19 @@ fn header(name: &str, seen: usize, baseline: Option<&BaselineStatus>, refused: &
     header
 }
 
+/// Says which facilities were used that the profile does not grant. Learning never grants one: what they
+/// let a process do reaches beyond everything else that a profile says.
+fn facilities(header: &mut String, profile: &Profile, seen: &BTreeSet<Power>) {
+    let powers = powers(profile);
+    for power in seen.iter().filter(|power| !power.granted(&powers, false)) {
+        let word = power.word();
+        let _ = writeln!(
+            header,
+            "# facility {word} was used and is denied: a person has to grant it, by facilities: [{word}]"
+        );
+    }
+}
+
 /// An object's name must not end its comment.
 fn one_line(text: &str) -> String {
     text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
@@ -166,6 +202,7 @@ fn one_line(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use crate::profile;
     use stockade_abi::access::{CREATE, READ};
     use stockade_abi::reason::Operation;
 
@@ -240,10 +277,32 @@ mod tests {
     }
 
     #[test]
+    fn capabilities_become_rules_and_facilities_remarks() {
+        let power = |operation, name: &[u8]| Seen { operation, access: 0, ..file(name) };
+        let seen = [
+            power(Operation::Capability, b"chown"),
+            power(Operation::Capability, b"63"),
+            power(Operation::Facility, b"mount"),
+            power(Operation::Facility, b"io_uring"),
+        ];
+        let export = export("web", Mode::Enforce, None, &seen, None);
+        assert_eq!(export.profile.capabilities, ["chown"]);
+        assert_eq!(export.profile.facilities, []);
+        let remarks: Vec<&str> = export.yaml.lines().filter(|line| line.starts_with("# ")).skip(1).collect();
+        assert_eq!(
+            remarks,
+            [
+                "# left out: 63: this version has no name for it",
+                "# facility mount was used and is denied: a person has to grant it, by facilities: [mount]",
+            ]
+        );
+    }
+
+    #[test]
     fn ports_are_joined() {
         let target = profile::PeerTarget::Net("10.0.0.1/32".parse().unwrap());
         let rule = |ports: &[u16]| PeerRule {
-            ports: ports.iter().map(|port| profile::PortRange::one(*port)).collect(),
+            ports: ports.iter().map(|port| PortRange::one(*port)).collect(),
             ..PeerRule::new(target.clone())
         };
         let mut peers = vec![rule(&[443])];

@@ -14,9 +14,9 @@ use super::pattern::{Pattern, Piece, is_number, must_stay_literal, numbers};
 use super::random::random_names;
 use super::trees::{Tree, trees};
 use super::{Seen, layout, peers};
-use crate::compile::{Object, Policy, compile, escape};
+use crate::compile::{Object, Policy, Power, compile, escape};
 use crate::events::record::text;
-use crate::profile::{ExecRule, FileRule, PeerRule, Profile};
+use crate::profile::{ExecRule, FileRule, ListenRule, PeerRule, Profile};
 
 /// Names that differ only in numbers are a series from this many on.
 const SERIES: usize = 4;
@@ -34,6 +34,12 @@ pub struct Rules {
     pub files: Vec<FileRule>,
     /// Peers.
     pub peers: Vec<PeerRule>,
+    /// Local ports.
+    pub listen: Vec<ListenRule>,
+    /// Capabilities.
+    pub capabilities: BTreeSet<Power>,
+    /// Facilities. A person has to grant them.
+    pub facilities: BTreeSet<Power>,
     /// What no rule can allow.
     pub refused: Vec<Refused>,
 }
@@ -58,6 +64,7 @@ pub fn generalise(seen: &[Seen]) -> Rules {
     let mut rules = Rules::default();
     let mut exec = BTreeSet::new();
     let mut connected = BTreeSet::new();
+    let mut listened = BTreeSet::new();
     let mut files: BTreeMap<&[u8], File> = BTreeMap::new();
     for one in seen {
         let object = one.object.as_slice();
@@ -68,6 +75,9 @@ pub fn generalise(seen: &[Seen]) -> Rules {
             Operation::Connect => {
                 connected.insert(object);
             }
+            Operation::Listen => {
+                listened.insert(object);
+            }
             Operation::File => {
                 let file = files.entry(object).or_default();
                 file.access |= one.access & crate::profile::FILE_ACCESS;
@@ -75,6 +85,10 @@ pub fn generalise(seen: &[Seen]) -> Rules {
             }
             // Making a process needs no rule.
             Operation::Fork => {}
+            Operation::Capability => {
+                power(object, Power::capability, &mut rules.capabilities, &mut rules.refused)
+            }
+            Operation::Facility => power(object, Power::facility, &mut rules.facilities, &mut rules.refused),
         }
     }
     for path in &exec {
@@ -85,9 +99,23 @@ pub fn generalise(seen: &[Seen]) -> Rules {
     }
     file_rules(files, &exec, &mut rules);
     rules.peers = peers::group(connected, &mut rules.refused);
+    rules.listen = peers::listeners(listened, &mut rules.refused);
     rules.refused.sort();
     rules.refused.dedup();
     rules
+}
+
+/// Takes down a capability or a facility by its name.
+fn power(
+    name: &[u8],
+    known: fn(&str) -> Option<Power>,
+    found: &mut BTreeSet<Power>,
+    refused: &mut Vec<Refused>,
+) {
+    match str::from_utf8(name).ok().and_then(known) {
+        Some(power) => drop(found.insert(power)),
+        None => refused.push(Refused { object: text(name), why: "this version has no name for it" }),
+    }
 }
 
 const NOT_UTF8: &str = "the name is not UTF-8";

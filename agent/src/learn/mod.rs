@@ -23,7 +23,7 @@ mod trees;
 use stockade_abi::access::{self, AccessSet};
 use stockade_abi::reason::Operation;
 
-use crate::compile::Object;
+use crate::compile::{Object, Power};
 
 use evidence::Evidence;
 
@@ -47,7 +47,20 @@ impl Seen {
             Operation::File => Some((Object::Path(&self.object), self.access & crate::profile::FILE_ACCESS)),
             Operation::Exec => Some((Object::Path(&self.object), access::EXEC)),
             Operation::Connect => Some((Object::Peer(&self.object), access::CONNECT)),
-            Operation::Fork => None,
+            Operation::Listen => Some((Object::Peer(&self.object), access::LISTEN)),
+            Operation::Fork | Operation::Capability | Operation::Facility => None,
+        }
+    }
+
+    /// The capability or facility that was used; `None` for anything else, and for one without a name.
+    pub fn power(&self) -> Option<Power> {
+        let name = str::from_utf8(&self.object).ok()?;
+        match self.operation {
+            Operation::Capability => Power::capability(name),
+            Operation::Facility => Power::facility(name),
+            Operation::File | Operation::Exec | Operation::Connect | Operation::Listen | Operation::Fork => {
+                None
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ use super::generalise::Refused;
 use crate::compile::escape;
 use crate::events::record::text;
 use crate::events::render::{Peer, protocol_word};
-use crate::profile::{PeerRule, PeerTarget, PortRange, Protocol};
+use crate::profile::{ListenRule, PeerRule, PeerTarget, PortRange, Protocol};
 
 /// One rule for each address and protocol, and one for each unix socket. What no rule can say goes to
 /// `refused`.
@@ -43,7 +43,7 @@ pub fn group<'a>(peers: impl IntoIterator<Item = &'a [u8]>, refused: &mut Vec<Re
                 }
                 Err(_) => refuse(format!("@{}", text(&name)), "the name is not UTF-8"),
             },
-            None => refuse(text(encoded), "not a peer"),
+            Some(Peer::Local { .. }) | None => refuse(text(encoded), "not a peer"),
         }
     }
     let inet = inet.into_iter().map(|((address, protocol), ports)| PeerRule {
@@ -55,6 +55,31 @@ pub fn group<'a>(peers: impl IntoIterator<Item = &'a [u8]>, refused: &mut Vec<Re
         PeerRule::new(if is_abstract { PeerTarget::Abstract(name) } else { PeerTarget::Unix(name) })
     });
     inet.chain(unix).collect()
+}
+
+/// One rule for each protocol that was listened with.
+pub fn listeners<'a>(
+    ports: impl IntoIterator<Item = &'a [u8]>,
+    refused: &mut Vec<Refused>,
+) -> Vec<ListenRule> {
+    let mut seen: BTreeMap<u8, BTreeSet<u16>> = BTreeMap::new();
+    for encoded in ports {
+        match Peer::parse(encoded) {
+            Some(Peer::Local { port, protocol }) if word(protocol).is_some() => {
+                seen.entry(protocol).or_default().insert(port);
+            }
+            Some(Peer::Local { port, protocol }) => refused.push(Refused {
+                object: format!("port {port} protocol {}", protocol_word(protocol)),
+                why: "profiles speak of tcp and udp only",
+            }),
+            Some(Peer::Inet { .. } | Peer::Unix(_) | Peer::Abstract(_)) | None => {
+                refused.push(Refused { object: text(encoded), why: "not a local port" });
+            }
+        }
+    }
+    seen.into_iter()
+        .map(|(protocol, ports)| ListenRule { ports: ranges(ports), protocol: word(protocol) })
+        .collect()
 }
 
 fn word(protocol: u8) -> Option<Protocol> {
@@ -106,5 +131,15 @@ mod tests {
             ["10.0.0.1 port 80-81,443 tcp", "10.0.0.1 port 0,53 udp", "unix:/run/x.sock", "unix:@name"]
         );
         assert_eq!(refused.len(), 2);
+    }
+
+    #[test]
+    fn ports_are_grouped_by_protocol() {
+        let seen = [b"l\x06\0\x50", b"l\x06\0\x51", b"l\x06\0\0", b"l\x11\0\x35", b"l\x84\0\x01"];
+        let mut refused = Vec::new();
+        let rules = listeners(seen.iter().map(|one| one.as_slice()), &mut refused);
+        let shown: Vec<String> = rules.iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["port 0,80-81 tcp", "port 53 udp"]);
+        assert_eq!(refused.len(), 1);
     }
 }

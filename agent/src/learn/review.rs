@@ -84,6 +84,7 @@ pub fn object(record: &Record) -> Option<String> {
             let address = if address.contains(':') { format!("[{address}]") } else { address.clone() };
             Some(format!("{}:{address}:{}", object.protocol.as_deref()?, object.port?))
         }
+        ("listen", None, None) => Some(format!("{}:{}", object.protocol.as_deref()?, object.port?)),
         ("exec" | "file", Some(path), _) => Some(path.clone()),
         (_, _, _) => None,
     }

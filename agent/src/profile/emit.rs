@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use stockade_abi::access;
+use stockade_abi::facility::Facility;
 
 use super::{API_VERSION, FileRule, Kind, Match, PeerRule, PortRange, Profile, Protocol};
 
@@ -66,16 +67,21 @@ impl Out {
             self.protocol(3, rule.protocol);
         }
         self.flow(1, "capabilities", &profile.capabilities);
+        self.facilities(1, &profile.facilities);
         if !profile.deny.is_empty() {
             self.line(1, "deny:");
             self.list(2, "exec", &profile.deny.exec);
             self.files(2, &profile.deny.files);
             self.peers(2, &profile.deny.peers);
+            self.flow(2, "capabilities", &profile.deny.capabilities);
+            self.facilities(2, &profile.deny.facilities);
         }
         if !profile.sessions.is_empty() {
             self.line(1, "sessions:");
             self.list(2, "exec", &profile.sessions.exec);
             self.files(2, &profile.sessions.files);
+            self.flow(2, "capabilities", &profile.sessions.capabilities);
+            self.facilities(2, &profile.sessions.facilities);
         }
     }
 
@@ -111,6 +117,11 @@ impl Out {
             let items: Vec<String> = items.iter().map(|item| scalar(item)).collect();
             self.line(depth, &format!("{name}: [{}]", items.join(", ")));
         }
+    }
+
+    fn facilities(&mut self, depth: usize, facilities: &[Facility]) {
+        let words: Vec<String> = facilities.iter().map(|facility| facility.word().to_owned()).collect();
+        self.flow(depth, "facilities", &words);
     }
 
     fn files(&mut self, depth: usize, rules: &[FileRule]) {

@@ -48,6 +48,8 @@ pub(super) enum Holds {
     Protocol,
     /// A capability.
     Capability,
+    /// A facility.
+    Facility,
     /// A mapping with known fields.
     Object(&'static Object),
     /// A list of mappings with known fields, perhaps without items.
@@ -119,6 +121,11 @@ const PEERS: Field = field("peers", Holds::Objects(&PEER_RULE), "Who may be conn
 const LISTEN: Field = field("listen", Holds::Objects(&LISTEN_RULE), "Where to accept connections");
 const CAPABILITIES: Field =
     field("capabilities", Holds::List(&Holds::Capability), "Capabilities that may be used");
+const FACILITIES: Field = field(
+    "facilities",
+    Holds::List(&Holds::Facility),
+    "Facilities of the kernel that may be used, such as mount; io_uring and jit may be anyway",
+);
 const DENY_FIELD: Field =
     field("deny", Holds::Object(&DENY), "What is denied whatever other rules grant, to sessions too");
 const SESSIONS_FIELD: Field = field(
@@ -147,6 +154,7 @@ pub(super) static SPEC: Object = Object {
         PEERS,
         LISTEN,
         CAPABILITIES,
+        FACILITIES,
         DENY_FIELD,
         SESSIONS_FIELD,
     ],
@@ -155,7 +163,7 @@ pub(super) static SPEC: Object = Object {
 pub(super) static SET_SPEC: Object = Object {
     name: "RuleSetSpec",
     about: "The rules",
-    fields: &[INCLUDE, EXEC, FILES, PEERS, LISTEN, CAPABILITIES, DENY_FIELD, SESSIONS_FIELD],
+    fields: &[INCLUDE, EXEC, FILES, PEERS, LISTEN, CAPABILITIES, FACILITIES, DENY_FIELD, SESSIONS_FIELD],
 };
 
 pub(super) static MATCH: Object = Object {
@@ -226,6 +234,8 @@ pub(super) static DENY: Object = Object {
             "Files, and accesses to them; write and append each deny both",
         ),
         field("peers", Holds::Objects(&PEER_RULE), "Peers"),
+        field("capabilities", Holds::List(&Holds::Capability), "Capabilities"),
+        field("facilities", Holds::List(&Holds::Facility), "Facilities, also those that need no rule"),
     ],
 };
 
@@ -235,5 +245,7 @@ pub(super) static SESSIONS: Object = Object {
     fields: &[
         field("exec", Holds::List(&Holds::Glob), "Globs of programs"),
         field("files", Holds::Objects(&FILE_RULE), "Files"),
+        CAPABILITIES,
+        FACILITIES,
     ],
 };

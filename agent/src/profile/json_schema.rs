@@ -5,10 +5,12 @@
 
 use serde_json::{Map, Value, json};
 use stockade_abi::access;
+use stockade_abi::capability::CAPABILITIES;
+use stockade_abi::facility::Facility;
 use stockade_abi::reason::Mode;
 
 use super::fields::{self, Field, Holds, Object};
-use super::{FILE_ACCESS, Protocol, scalar};
+use super::{FILE_ACCESS, Protocol};
 
 /// The schema, draft 2020-12.
 pub fn json_schema() -> Value {
@@ -52,7 +54,8 @@ fn object_of(holds: &Holds) -> Option<&'static Object> {
         | Holds::Mode
         | Holds::Access
         | Holds::Protocol
-        | Holds::Capability => None,
+        | Holds::Capability
+        | Holds::Facility => None,
     }
 }
 
@@ -108,7 +111,8 @@ fn schema_of(holds: &Holds) -> Value {
         Holds::Mode => words(&[Mode::Learn, Mode::Audit, Mode::Enforce].map(Mode::word)),
         Holds::Access => words(&access::words(FILE_ACCESS).collect::<Vec<_>>()),
         Holds::Protocol => words(&[Protocol::Tcp, Protocol::Udp].map(Protocol::word)),
-        Holds::Capability => words(&scalar::CAPABILITIES),
+        Holds::Capability => words(&CAPABILITIES),
+        Holds::Facility => words(&Facility::ALL.map(Facility::word)),
         Holds::Object(object) => reference(object),
         Holds::Objects(object) => json!({ "type": "array", "items": reference(object) }),
         Holds::List(item) => json!({ "type": "array", "items": schema_of(item) }),

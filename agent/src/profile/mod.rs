@@ -28,6 +28,7 @@ mod yaml;
 
 use std::collections::BTreeMap;
 
+use stockade_abi::facility::Facility;
 use stockade_abi::reason::Mode;
 
 pub use json_schema::json_schema;
@@ -94,6 +95,8 @@ pub struct Profile {
     pub listen: Vec<ListenRule>,
     /// Capabilities that may be used, lower case, without `cap_`.
     pub capabilities: Vec<String>,
+    /// Facilities that may be used.
+    pub facilities: Vec<Facility>,
     /// What is denied whatever else is granted.
     pub deny: Deny,
     /// What sessions may do beyond all that.
@@ -128,6 +131,7 @@ impl Profile {
             peers: Vec::new(),
             listen: Vec::new(),
             capabilities: Vec::new(),
+            facilities: Vec::new(),
             deny: Deny::default(),
             sessions: Sessions::default(),
             origins: Vec::new(),

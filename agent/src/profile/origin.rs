@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use super::{List, Profile};
-use crate::compile::RuleRef;
+use crate::compile::{PowerRule, RuleRef};
 
 /// A rule set that a profile includes, and where its rules stand in the profile's lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +41,15 @@ impl Profile {
         match self.origin(rule.section.word(), rule.index) {
             Some((set, index)) => format!("{set}:{}[{index}] {}", rule.section.word(), rule.text),
             None => rule.to_string(),
+        }
+    }
+
+    /// The same for a rule about a capability or a facility.
+    pub fn shown_power(&self, rule: &PowerRule) -> String {
+        let (list, power) = (rule.list.word(), rule.power.word());
+        match self.origin(list, rule.index) {
+            Some((set, index)) => format!("{set}:{list}[{index}] {power}"),
+            None => format!("{list}[{}] {power}", rule.index),
         }
     }
 
@@ -78,11 +87,16 @@ impl Profile {
         self.peers.extend(set.peers);
         self.listen.extend(set.listen);
         self.capabilities.extend(set.capabilities);
+        self.facilities.extend(set.facilities);
         self.deny.exec.extend(set.deny.exec);
         self.deny.files.extend(set.deny.files);
         self.deny.peers.extend(set.deny.peers);
+        self.deny.capabilities.extend(set.deny.capabilities);
+        self.deny.facilities.extend(set.deny.facilities);
         self.sessions.exec.extend(set.sessions.exec);
         self.sessions.files.extend(set.sessions.files);
+        self.sessions.capabilities.extend(set.sessions.capabilities);
+        self.sessions.facilities.extend(set.sessions.facilities);
         let end = self.lengths();
         let ranges = std::array::from_fn(|list| start[list]..end[list]);
         self.origins.push(Included { name: set.name, include: set.include, ranges });
@@ -96,11 +110,16 @@ impl Profile {
             List::Peers => self.peers.len(),
             List::Listen => self.listen.len(),
             List::Capabilities => self.capabilities.len(),
+            List::Facilities => self.facilities.len(),
             List::DenyExec => self.deny.exec.len(),
             List::DenyFiles => self.deny.files.len(),
             List::DenyPeers => self.deny.peers.len(),
+            List::DenyCapabilities => self.deny.capabilities.len(),
+            List::DenyFacilities => self.deny.facilities.len(),
             List::SessionExec => self.sessions.exec.len(),
             List::SessionFiles => self.sessions.files.len(),
+            List::SessionCapabilities => self.sessions.capabilities.len(),
+            List::SessionFacilities => self.sessions.facilities.len(),
         })
     }
 
@@ -120,11 +139,16 @@ impl Profile {
         part.peers = kept(&self.peers, List::Peers, &keep);
         part.listen = kept(&self.listen, List::Listen, &keep);
         part.capabilities = kept(&self.capabilities, List::Capabilities, &keep);
+        part.facilities = kept(&self.facilities, List::Facilities, &keep);
         part.deny.exec = kept(&self.deny.exec, List::DenyExec, &keep);
         part.deny.files = kept(&self.deny.files, List::DenyFiles, &keep);
         part.deny.peers = kept(&self.deny.peers, List::DenyPeers, &keep);
+        part.deny.capabilities = kept(&self.deny.capabilities, List::DenyCapabilities, &keep);
+        part.deny.facilities = kept(&self.deny.facilities, List::DenyFacilities, &keep);
         part.sessions.exec = kept(&self.sessions.exec, List::SessionExec, &keep);
         part.sessions.files = kept(&self.sessions.files, List::SessionFiles, &keep);
+        part.sessions.capabilities = kept(&self.sessions.capabilities, List::SessionCapabilities, &keep);
+        part.sessions.facilities = kept(&self.sessions.facilities, List::SessionFacilities, &keep);
         part
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use ipnet::IpNet;
 use stockade_abi::access::{self, AccessSet};
+use stockade_abi::facility::Facility;
 
 /// A program that may be started.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +76,7 @@ impl PeerRule {
 pub enum PeerTarget {
     /// An address or a network; host bits are zero.
     Net(IpNet),
-    /// Glob of a unix socket's path, compared with the text given to `connect`.
+    /// Glob of a unix socket's canonical path.
     Unix(String),
     /// Glob of an abstract unix socket's name, without `@`.
     Abstract(String),
@@ -108,7 +109,8 @@ impl fmt::Display for PeerRule {
 /// Ports from `first` to `last`, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PortRange {
-    /// Lowest port, at least 1.
+    /// Lowest port. 0 of a peer is what resolvers probe an address with; of a listener, a port that the
+    /// kernel chooses.
     pub first: u16,
     /// Highest port, at least `first`.
     pub last: u16,
@@ -164,6 +166,18 @@ pub struct ListenRule {
     pub protocol: Option<Protocol>,
 }
 
+impl fmt::Display for ListenRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, range) in self.ports.iter().enumerate() {
+            write!(f, "{}{range}", if index == 0 { "port " } else { "," })?;
+        }
+        match self.protocol {
+            Some(protocol) => write!(f, " {}", protocol.word()),
+            None => Ok(()),
+        }
+    }
+}
+
 /// What is denied whatever other rules grant, to the container and to sessions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Deny {
@@ -173,12 +187,16 @@ pub struct Deny {
     pub files: Vec<FileRule>,
     /// Peers.
     pub peers: Vec<PeerRule>,
+    /// Capabilities.
+    pub capabilities: Vec<String>,
+    /// Facilities.
+    pub facilities: Vec<Facility>,
 }
 
 impl Deny {
     /// Whether nothing is denied beyond what no rule grants.
     pub fn is_empty(&self) -> bool {
-        self.exec.is_empty() && self.files.is_empty() && self.peers.is_empty()
+        *self == Self::default()
     }
 }
 
@@ -189,11 +207,15 @@ pub struct Sessions {
     pub exec: Vec<String>,
     /// Files.
     pub files: Vec<FileRule>,
+    /// Capabilities.
+    pub capabilities: Vec<String>,
+    /// Facilities.
+    pub facilities: Vec<Facility>,
 }
 
 impl Sessions {
     /// Whether a session may do no more than the container.
     pub fn is_empty(&self) -> bool {
-        self.exec.is_empty() && self.files.is_empty()
+        *self == Self::default()
     }
 }

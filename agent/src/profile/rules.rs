@@ -1,6 +1,7 @@
 //! The rules, as they are read: what each field's value may be.
 
 use stockade_abi::access::{self, AccessSet};
+use stockade_abi::facility::Facility;
 
 use super::fields;
 use super::problem::Problem;
@@ -158,12 +159,19 @@ pub(super) fn capability(reader: &mut Reader, at: &At<'_>, what: &str) -> Option
     reader.keep(at, scalar::capability(&text))
 }
 
+pub(super) fn facility(reader: &mut Reader, at: &At<'_>, what: &str) -> Option<Facility> {
+    let text = reader.text(at, what)?;
+    reader.keep(at, scalar::facility(&text))
+}
+
 pub(super) fn deny(reader: &mut Reader, at: &At<'_>) -> Deny {
     let fields = reader.fields(at, "deny", &fields::DENY);
     Deny {
         exec: rules(reader, &fields, "exec", plain_path),
         files: rules(reader, &fields, "files", file_rule),
         peers: rules(reader, &fields, "peers", peer_rule),
+        capabilities: rules(reader, &fields, "capabilities", capability),
+        facilities: rules(reader, &fields, "facilities", facility),
     }
 }
 
@@ -172,6 +180,8 @@ pub(super) fn sessions(reader: &mut Reader, at: &At<'_>) -> Sessions {
     Sessions {
         exec: rules(reader, &fields, "exec", plain_path),
         files: rules(reader, &fields, "files", file_rule),
+        capabilities: rules(reader, &fields, "capabilities", capability),
+        facilities: rules(reader, &fields, "facilities", facility),
     }
 }
 

@@ -3,6 +3,9 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use stockade_abi::OBJECT_MAX;
+use stockade_abi::capability::CAPABILITIES;
+use stockade_abi::facility::Facility;
 use stockade_abi::peer::UNIX_NAME_MAX;
 
 use super::problem::Problem;
@@ -58,10 +61,13 @@ fn unix(text: &str, kind: Kind) -> Result<String, Problem> {
         }
         (error, _) => Problem::new(error.to_string()),
     })?;
-    if flats.iter().all(|flat| glob::literal_prefix(flat).len() > UNIX_NAME_MAX) {
-        return Err(Problem::new(format!(
-            "no unix socket has an address of more than {UNIX_NAME_MAX} bytes"
-        )));
+    let (longest, what) = match kind {
+        Kind::Name => (UNIX_NAME_MAX, "name"),
+        // A long path is reached by a short one that leads there. One byte tells paths from other peers.
+        Kind::Path => (OBJECT_MAX - 1, "path"),
+    };
+    if flats.iter().all(|flat| glob::literal_prefix(flat).len() > longest) {
+        return Err(Problem::new(format!("no unix socket has a {what} of more than {longest} bytes")));
     }
     Ok(text.to_owned())
 }
@@ -110,51 +116,6 @@ pub(super) fn digest(text: &str) -> Result<String, Problem> {
     Ok(digits.to_ascii_lowercase())
 }
 
-/// Capabilities of Linux 6.12, by their number.
-pub(super) const CAPABILITIES: [&str; 41] = [
-    "chown",
-    "dac_override",
-    "dac_read_search",
-    "fowner",
-    "fsetid",
-    "kill",
-    "setgid",
-    "setuid",
-    "setpcap",
-    "linux_immutable",
-    "net_bind_service",
-    "net_broadcast",
-    "net_admin",
-    "net_raw",
-    "ipc_lock",
-    "ipc_owner",
-    "sys_module",
-    "sys_rawio",
-    "sys_chroot",
-    "sys_ptrace",
-    "sys_pacct",
-    "sys_admin",
-    "sys_boot",
-    "sys_nice",
-    "sys_resource",
-    "sys_time",
-    "sys_tty_config",
-    "mknod",
-    "lease",
-    "audit_write",
-    "audit_control",
-    "setfcap",
-    "mac_override",
-    "mac_admin",
-    "syslog",
-    "wake_alarm",
-    "block_suspend",
-    "audit_read",
-    "perfmon",
-    "bpf",
-    "checkpoint_restore",
-];
-
 pub(super) fn capability(text: &str) -> Result<String, Problem> {
     if CAPABILITIES.contains(&text) {
         return Ok(text.to_owned());
@@ -165,5 +126,16 @@ pub(super) fn capability(text: &str) -> Result<String, Problem> {
     Err(match nearest(bare, &CAPABILITIES) {
         Some(near) => problem.help(format!("did you mean `{near}`?")),
         None => problem.help("capabilities are written in lower case without `cap_`, as in net_bind_service"),
+    })
+}
+
+pub(super) fn facility(text: &str) -> Result<Facility, Problem> {
+    Facility::from_word(text).ok_or_else(|| {
+        let words = Facility::ALL.map(Facility::word);
+        let problem = Problem::new(format!("`{text}` is no facility"));
+        match nearest(text, &words) {
+            Some(near) => problem.help(format!("did you mean `{near}`?")),
+            None => problem.help(format!("the facilities are {}", words.join(", "))),
+        }
     })
 }

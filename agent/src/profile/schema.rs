@@ -51,6 +51,7 @@ fn spec(reader: &mut Reader, at: &At<'_>, object: &Object, kind: Kind) -> Option
         peers: rules(reader, &spec, "peers", rules::peer_rule),
         listen: rules(reader, &spec, "listen", rules::listen_rule),
         capabilities: rules(reader, &spec, "capabilities", rules::capability),
+        facilities: rules(reader, &spec, "facilities", rules::facility),
         deny: spec.get("deny").map(|at| rules::deny(reader, at)).unwrap_or_default(),
         sessions: spec.get("sessions").map(|at| rules::sessions(reader, at)).unwrap_or_default(),
         ..Profile::new("", Mode::Audit)

@@ -43,9 +43,9 @@ fn whatever_the_reader_takes_fulfils_the_schema() {
          files: [{{ path: '\\x2fa', access: [read, write, append, create, delete, rename, link, attr, map] }}]\n  \
          peers:\n    - {{ to: 10.0.0.0/8, ports: [0, 443, 8000-8010, \"65535\"], protocol: udp }}\n    \
          - {{ to: \"fd00::/8\" }}\n    - {{ to: unix:/run/x }}\n    - {{ to: \"unix:@x\" }}\n  \
-         listen: [{{ ports: [80], protocol: tcp }}]\n  capabilities: [bpf]\n  \
-         deny: {{ exec: [/x], files: [{{ path: /y, access: [read] }}], peers: [{{ to: \"::1\" }}] }}\n  \
-         sessions: {{ exec: [/z], files: [{{ path: /z, access: [read] }}] }}\n",
+         listen: [{{ ports: [80], protocol: tcp }}]\n  capabilities: [bpf]\n  facilities: [mount, jit]\n  \
+         deny: {{ exec: [/x], files: [{{ path: /y, access: [read] }}], peers: [{{ to: \"::1\" }}],\n    capabilities: [chown], facilities: [jit] }}\n  \
+         sessions: {{ exec: [/z], files: [{{ path: /z, access: [read] }}],\n    capabilities: [chown], facilities: [bpf] }}\n",
         "ab".repeat(32)
     );
     parse_any("p.yaml", all.as_bytes(), &Shelf::default()).unwrap_or_else(|error| panic!("{error}"));

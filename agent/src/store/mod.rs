@@ -227,18 +227,16 @@ impl Store {
             .map_err(|source| self.error(source))
     }
 
-    /// Records which boot is running. Says whether it is another than the last time.
+    /// Records which boot is running. Says whether it is another than the last time. Written in any case: a
+    /// database that cannot be written shows here, and not when there is something to be kept.
     pub fn enter_boot(&mut self, boot: &str) -> Result<bool, StoreError> {
         let work = || -> rusqlite::Result<bool> {
             let last: Option<String> = self
                 .db
                 .query_row("SELECT value FROM meta WHERE key = 'boot'", [], |row| row.get(0))
                 .optional()?;
-            if last.as_deref() == Some(boot) {
-                return Ok(false);
-            }
             self.db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('boot', ?1)", params![boot])?;
-            Ok(true)
+            Ok(last.as_deref() != Some(boot))
         };
         work().map_err(|source| self.error(source))
     }

@@ -25,9 +25,14 @@ pub const MAP: AccessSet = 1 << 8;
 pub const EXEC: AccessSet = 1 << 9;
 /// Connect to a peer.
 pub const CONNECT: AccessSet = 1 << 10;
+/// Take connections or messages on a local port.
+pub const LISTEN: AccessSet = 1 << 11;
+
+/// What changes the object or its name.
+pub const CHANGES: AccessSet = WRITE | APPEND | CREATE | DELETE | RENAME | LINK | ATTR;
 
 /// Every access with the word that profiles, events and the command line use for it.
-pub const WORDS: [(AccessSet, &str); 11] = [
+pub const WORDS: [(AccessSet, &str); 12] = [
     (READ, "read"),
     (WRITE, "write"),
     (APPEND, "append"),
@@ -39,6 +44,7 @@ pub const WORDS: [(AccessSet, &str); 11] = [
     (MAP, "map"),
     (EXEC, "exec"),
     (CONNECT, "connect"),
+    (LISTEN, "listen"),
 ];
 
 /// The words of a set, in the order of [`WORDS`].

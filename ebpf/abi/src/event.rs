@@ -25,9 +25,9 @@ pub struct EventHeader {
     pub policy: u32,
     /// Flags of the process's label.
     pub flags: u32,
-    /// Accesses asked for.
+    /// Accesses asked for; of a capability or a facility, its number.
     pub access: u32,
-    /// Those of them that no rule grants.
+    /// Those of the accesses that no rule grants.
     pub missing: u32,
     /// [`Operation`].
     pub operation: u8,

@@ -42,9 +42,9 @@ impl Size {
         }
     }
 
-    /// The size of a table of exactly this many words.
+    /// The smallest size in which a table of so many words fits.
     pub fn of(words: usize) -> Option<Self> {
-        Self::ALL.into_iter().find(|size| size.words() == words)
+        Self::ALL.into_iter().find(|size| words <= size.words())
     }
 }
 
@@ -128,6 +128,7 @@ mod tests {
         }
         let none = Head::EMPTY;
         assert_eq!((none.is_empty(), none.mode(), none.size()), (true, None, None));
-        assert_eq!(Size::of(7), None);
+        assert_eq!(Size::of(7), Some(Size::Small));
+        assert_eq!(Size::of(LARGE + 1), None);
     }
 }

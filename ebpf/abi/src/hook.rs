@@ -1,7 +1,7 @@
 //! The hooks that stockade attaches to.
 
 macro_rules! hooks {
-    ($($(#[$doc:meta])* $name:ident = $kernel:literal / $program:literal;)+) => {
+    ($($(#[$doc:meta])* $name:ident = $kernel:literal / $program:literal $(unless $without:literal)?;)+) => {
         /// One LSM hook with its program.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u32)]
@@ -16,6 +16,10 @@ macro_rules! hooks {
             /// Number of hooks.
             pub const COUNT: usize = [$($kernel),+].len();
 
+            /// Hooks for which there is room in the maps: the next build may have more, and goes on with
+            /// the maps of this one.
+            pub const ROOM: usize = 128;
+
             /// Name of the kernel's hook.
             pub const fn kernel_name(self) -> &'static str {
                 match self {
@@ -29,8 +33,18 @@ macro_rules! hooks {
                     $(Self::$name => $program,)+
                 }
             }
+
+            /// Why a kernel without this hook loses nothing; `None` for a hook without which there is no
+            /// enforcing.
+            pub const fn without(self) -> Option<&'static str> {
+                match self {
+                    $(Self::$name => hooks!(@without $($without)?),)+
+                }
+            }
         }
     };
+    (@without) => { None };
+    (@without $without:literal) => { Some($without) };
 }
 
 hooks! {
@@ -44,6 +58,18 @@ hooks! {
     MmapFile = "mmap_file" / "stockade_mmap";
     /// Judges connecting a socket.
     Connect = "socket_connect" / "stockade_connect";
+    /// Judges sending to an address that the message names.
+    Send = "socket_sendmsg" / "stockade_send";
+    /// Judges giving a socket a local port.
+    Bind = "socket_bind" / "stockade_bind";
+    /// Judges listening, also without a port of one's own choice.
+    Listen = "socket_listen" / "stockade_listen";
+    /// Judges taking a connection, also from a socket that was handed over.
+    Accept = "socket_accept" / "stockade_accept";
+    /// Judges connecting to a unix socket that carries a stream.
+    UnixConnect = "unix_stream_connect" / "stockade_unix_connect";
+    /// Judges connecting to a unix datagram socket, and each message to it.
+    UnixSend = "unix_may_send" / "stockade_unix_send";
     /// Hands the label to a new process.
     Fork = "task_alloc" / "stockade_fork";
     /// Judges making a file, FIFO, socket or device node.
@@ -64,8 +90,34 @@ hooks! {
     Chmod = "path_chmod" / "stockade_chmod";
     /// Judges changing a file's owner.
     Chown = "path_chown" / "stockade_chown";
-    /// Judges truncating a file by its name.
+    /// Judges truncating a file by its name; before 6.2, by a descriptor too.
     Truncate = "path_truncate" / "stockade_truncate";
+    /// Judges truncating a file by a descriptor that was not opened for writing anywhere in it.
+    Ftruncate = "file_truncate" / "stockade_ftruncate" unless "path_truncate judges it before 6.2";
+    /// Judges making a mapping of a file executable.
+    Mprotect = "file_mprotect" / "stockade_mprotect";
+    /// Judges taking `O_APPEND` away from an open file.
+    Fcntl = "file_fcntl" / "stockade_fcntl";
+    /// Refuses to use files that were open before the label and that no rule grants.
+    Permission = "file_permission" / "stockade_permission";
+    /// Judges an open file that comes from another process.
+    Receive = "file_receive" / "stockade_receive";
+    /// Refuses `security.*` and the like.
+    SetXattr = "inode_setxattr" / "stockade_setxattr";
+    /// The same, when they are removed.
+    RemoveXattr = "inode_removexattr" / "stockade_removexattr";
+    /// Refuses what no container needs of devices and file systems.
+    Ioctl = "file_ioctl" / "stockade_ioctl";
+    /// The same for programs of 32 bits.
+    IoctlCompat = "file_ioctl_compat" / "stockade_ioctl_compat" unless "file_ioctl is asked for those too";
     /// Notices that a directory is about to get another path.
     Renamed = "inode_rename" / "stockade_renamed";
+    /// Judges the use of a capability.
+    Capable = "capable" / "stockade_capable";
+    /// Judges mounting.
+    SbMount = "sb_mount" / "stockade_mount";
+    /// Judges changing the root directory.
+    Chroot = "path_chroot" / "stockade_chroot";
 }
+
+const _: () = assert!(Hook::COUNT <= Hook::ROOM);

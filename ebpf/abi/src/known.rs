@@ -8,13 +8,22 @@
 /// Entries of one inode. Policies whose slots differ in the lowest bit do not displace each other.
 pub const WAYS: usize = 2;
 
+/// Flag of [`Known::sequence`]. The sign, which one comparison tells.
+pub const WRITING: u64 = 1 << 63;
+
+/// Whether somebody was writing when the sequence number was read.
+#[inline(always)]
+pub const fn is_being_written(sequence: u64) -> bool {
+    sequence.cast_signed() < 0
+}
+
 /// One decision, or the state below a directory, or both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct Known {
     /// 1 while somebody writes.
     pub busy: u64,
-    /// Odd while somebody writes; a reader that finds another value afterwards has read nothing.
+    /// With [`WRITING`] while somebody writes; a reader that finds another value afterwards has read nothing.
     pub sequence: u64,
     /// Address of the directory entry.
     pub dentry: u64,
@@ -44,4 +53,39 @@ pub struct Known {
 pub struct InodeMemory {
     /// By the lowest bit of the slot.
     pub ways: [Known; WAYS],
+}
+
+/// What an inode can be kept apart for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+pub enum Guard {
+    /// It is the agent's, and so is what is directly in it: no labelled process changes it.
+    Own = 1,
+    /// Something guarded is directly in it: what it holds is always looked at.
+    Holds = 2,
+}
+
+/// In [`Known::dentry`]: the inode is guarded, in the way that `grants` says. No entry is there.
+pub const GUARDED: u64 = 0x6775_6172;
+
+impl InodeMemory {
+    /// The storage of a guarded inode: of what it says nothing is ever taken for a decision, and nothing
+    /// is ever written over it, since somebody is always about to.
+    pub const fn guarded(guard: Guard) -> Self {
+        let entry = Known {
+            busy: 1,
+            sequence: u64::MAX,
+            dentry: GUARDED,
+            mount: 0,
+            root: 0,
+            mounts: 0,
+            renames: 0,
+            head: 0,
+            name: 0,
+            grants: guard as u64,
+            groups: 0,
+            below: 0,
+        };
+        Self { ways: [entry; WAYS] }
+    }
 }

@@ -5,6 +5,13 @@ pub const SESSION: u32 = 1 << 0;
 /// The process is the agent's own canary: its denials are counted apart and leave no event.
 pub const CANARY: u32 = 1 << 1;
 
+/// The process took the label with a program that has not started yet.
+pub const ENTERS: u32 = 1 << 2;
+/// The process, or one that it comes from, was given open files that no rule grants.
+pub const REFUSES: u32 = 1 << 3;
+/// There was no memory to tell them from others.
+pub const REFUSES_ALL: u32 = 1 << 4;
+
 /// In [`Label::member`] of a canary: it may start one program, with which its label ends.
 pub const CANARY_MAY_START: u32 = 1;
 
@@ -16,7 +23,7 @@ pub struct Label {
     pub subject: u64,
     /// Slot of the policy that judges it.
     pub policy: u32,
-    /// [`SESSION`], [`CANARY`].
+    /// [`SESSION`], [`CANARY`], [`ENTERS`], [`REFUSES`], [`REFUSES_ALL`].
     pub flags: u32,
     /// Groups of parents that the running program belongs to, one bit each.
     pub member: u32,

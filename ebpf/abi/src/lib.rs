@@ -8,7 +8,9 @@
 #![forbid(unsafe_code)]
 
 pub mod access;
+pub mod capability;
 pub mod event;
+pub mod facility;
 pub mod head;
 pub mod hook;
 pub mod known;
@@ -22,7 +24,13 @@ pub mod table;
 
 /// Version of everything in this crate. Pinned beside the maps; an agent that finds another value
 /// there refuses to adopt them.
-pub const ABI_VERSION: u32 = 2;
+pub const ABI_VERSION: u32 = 3;
+
+/// The oldest version whose labels and subjects ([`label`]) are laid out and meant as here: an agent takes
+/// over what is pinned by versions from this one on. Whoever changes them raises it to [`ABI_VERSION`].
+pub const LABELS_SINCE: u32 = 2;
+
+const _: () = assert!(LABELS_SINCE <= ABI_VERSION);
 
 /// Policy slots of a node. Slot 0 is never filled, so that a zeroed label finds no policy.
 pub const POLICY_SLOTS: u32 = 1024;

@@ -13,7 +13,7 @@ pub const LOAD_MARK: i16 = 0x7a00;
 pub const VALUE_MARK: i32 = 0x7a7a_5300;
 
 macro_rules! fields {
-    ($($(#[$doc:meta])* $field:ident = $type:literal . $path:literal;)+) => {
+    ($($(#[$doc:meta])* $field:ident = $type:literal . $path:literal $($optional:ident)?;)+) => {
         /// The fields that the programs read.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[expect(non_camel_case_types, reason = "they stand for fields, and are written like them")]
@@ -24,16 +24,34 @@ macro_rules! fields {
 
         /// For each field, in the order of [`Field`]: the structure, and the path to the field in it.
         pub const FIELDS: &[(&str, &str)] = &[$(($type, $path)),+];
+
+        /// For each field, in the order of [`Field`]: whether a kernel may be without it. The offset of a
+        /// field that is not there is 0, which is no field's that may be missing.
+        pub const OPTIONAL: &[bool] = &[$(fields!(@optional $($optional)?)),+];
     };
+    (@optional) => { false };
+    (@optional optional) => { true };
 }
 
 fields! {
     /// Local storages of a task; null while it has none.
     task_storage = "task_struct"."bpf_storage";
+    /// Credentials that count, which the kernel may exchange for a while.
+    task_cred = "task_struct"."cred";
+    /// Credentials of its own.
+    task_real_cred = "task_struct"."real_cred";
     /// Address space.
     task_mm = "task_struct"."mm";
     /// Root and working directory.
     task_fs = "task_struct"."fs";
+    /// Open files.
+    task_files = "task_struct"."files";
+    /// Table of open files.
+    files_table = "files_struct"."fdt";
+    /// Places in the table.
+    table_size = "fdtable"."max_fds";
+    /// The files, by descriptor.
+    table_files = "fdtable"."fd";
     /// Namespaces.
     task_nsproxy = "task_struct"."nsproxy";
     /// Process id, initial namespace.
@@ -76,6 +94,16 @@ fields! {
     file_flags = "file"."f_flags";
     /// What the open file may be used for.
     file_mode = "file"."f_mode";
+    /// Who opened the file.
+    file_cred = "file"."f_cred";
+    /// The path that the user opened, of a file behind an overlay's; since 6.7.
+    backing_user_dentry = "backing_file"."user_path.dentry" optional;
+    /// Its mount.
+    backing_user_mount = "backing_file"."user_path.mnt" optional;
+    /// File of a mapping.
+    vma_file = "vm_area_struct"."vm_file";
+    /// Flags of a mapping.
+    vma_flags = "vm_area_struct"."vm_flags";
     /// Flags of a directory entry.
     dentry_flags = "dentry"."d_flags";
     /// Changes with each rename of a directory entry.
@@ -100,12 +128,16 @@ fields! {
     inode_sb = "inode"."i_sb";
     /// Type and permissions of a file.
     inode_mode = "inode"."i_mode";
+    /// Number of a device.
+    inode_device = "inode"."i_rdev";
     /// Number of a file.
     inode_number = "inode"."i_ino";
     /// Lock of a directory's entries.
     inode_lock = "inode"."i_rwsem.count";
     /// Magic number of a file system.
     sb_magic = "super_block"."s_magic";
+    /// First mount of a file system; not a list from 6.17 on.
+    sb_mounts = "super_block"."s_mounts.next" optional;
     /// Flags of a file system.
     sb_flags = "super_block"."s_flags";
     /// Private data of a file system; of procfs, the holder of `procfs_pidns`.
@@ -118,6 +150,8 @@ fields! {
     mount_mnt = "mount"."mnt";
     /// Mount namespace of a mount.
     mount_ns = "mount"."mnt_ns";
+    /// Next mount of the same file system.
+    mount_instance = "mount"."mnt_instance.next" optional;
     /// The mount that it is mounted on.
     mount_parent = "mount"."mnt_parent";
     /// The directory entry that it is mounted on.
@@ -136,8 +170,36 @@ fields! {
     pidns_reaper = "pid_namespace"."child_reaper";
     /// Protocol half of a socket.
     socket_sk = "socket"."sk";
+    /// File of a socket; null for one of the kernel's own.
+    socket_file = "socket"."file";
+    /// Address family.
+    sock_family = "sock"."__sk_common.skc_family";
+    /// Stream, datagram and so on.
+    sock_type = "sock"."sk_type";
     /// Protocol number.
     sock_protocol = "sock"."sk_protocol";
+    /// What the process has chosen itself, of what the kernel would choose: not whole bytes everywhere.
+    sock_locks = "sock"."sk_userlocks";
+    /// The lowest bit of that in its byte.
+    sock_locks_bit = "sock"."sk_userlocks#";
+    /// Local port, in the processor's order; 0 for none.
+    sock_port = "sock"."__sk_common.skc_num";
+    /// Name of a unix socket; null while it has none.
+    unix_address = "unix_sock"."addr";
+    /// Directory entry of a unix socket's name; null for an abstract one.
+    unix_dentry = "unix_sock"."path.dentry";
+    /// Mount on which it was bound.
+    unix_mount = "unix_sock"."path.mnt";
+    /// Bytes of a unix socket's address structure.
+    unix_address_len = "unix_address"."len";
+    /// That structure.
+    unix_address_name = "unix_address"."name";
+    /// Address to send to; null for where the socket is connected to.
+    msg_name = "msghdr"."msg_name";
+    /// Bytes of that address.
+    msg_name_len = "msghdr"."msg_namelen";
+    /// Flags of the call.
+    msg_flags = "msghdr"."msg_flags";
 }
 
 /// Size of `struct upid`: a number, padding and a pointer. It is the stride of `pid.numbers`.

@@ -36,6 +36,12 @@ pub enum Operation {
     Connect = 3,
     /// A process or thread is made.
     Fork = 4,
+    /// A capability is used.
+    Capability = 5,
+    /// A facility is used.
+    Facility = 6,
+    /// A socket takes a local port, listens, or takes a connection.
+    Listen = 7,
 }
 
 /// Why.
@@ -64,11 +70,17 @@ pub enum Reason {
     UnsupportedFamily = 10,
     /// A deny rule takes it.
     DenyRule = 11,
+    /// It would change what is the agent's own, which no rule grants.
+    Guarded = 12,
 }
 
 impl Reason {
     /// Number of counters needed to count by reason: values start at 1.
-    pub const COUNT: usize = 12;
+    pub const COUNT: usize = 13;
+
+    /// Counters for which there is room in the maps: the next build may have more reasons, and goes on
+    /// with the maps of this one.
+    pub const ROOM: usize = 64;
 
     /// Every reason, in the order of its value.
     pub const ALL: [Self; Self::COUNT - 1] = [
@@ -83,6 +95,7 @@ impl Reason {
         Self::BadAddress,
         Self::UnsupportedFamily,
         Self::DenyRule,
+        Self::Guarded,
     ];
 
     /// The direction in which a decision with this reason goes under `mode`.
@@ -92,6 +105,7 @@ impl Reason {
     pub const fn verdict(self, mode: Option<Mode>) -> Verdict {
         match self {
             Self::Rule => Verdict::Allowed,
+            Self::Guarded => Verdict::Denied,
             Self::NoRule
             | Self::DenyRule
             | Self::PathTooLong
@@ -113,7 +127,7 @@ impl Reason {
     /// loss: the baseline cannot contain what happened.
     pub const fn is_complete(self) -> bool {
         match self {
-            Self::Rule | Self::NoRule | Self::DenyRule => true,
+            Self::Rule | Self::NoRule | Self::DenyRule | Self::Guarded => true,
             Self::PathTooLong
             | Self::PathUnreadable
             | Self::ScratchBusy
@@ -139,9 +153,12 @@ impl Reason {
             Self::BadAddress => "bad-address",
             Self::UnsupportedFamily => "unsupported-family",
             Self::DenyRule => "deny-rule",
+            Self::Guarded => "guarded",
         }
     }
 }
+
+const _: () = assert!(Reason::COUNT <= Reason::ROOM);
 
 impl Mode {
     /// The word for it in profiles and events.
@@ -184,6 +201,9 @@ impl Operation {
             Self::File => "file",
             Self::Connect => "connect",
             Self::Fork => "fork",
+            Self::Capability => "capability",
+            Self::Facility => "facility",
+            Self::Listen => "listen",
         }
     }
 }
@@ -224,7 +244,10 @@ impl TryFrom<u8> for Operation {
             2 => Ok(Self::File),
             3 => Ok(Self::Connect),
             4 => Ok(Self::Fork),
-            0 | 5.. => Err(UnknownValue { what: "operation", value }),
+            5 => Ok(Self::Capability),
+            6 => Ok(Self::Facility),
+            7 => Ok(Self::Listen),
+            0 | 8.. => Err(UnknownValue { what: "operation", value }),
         }
     }
 }
@@ -233,8 +256,8 @@ impl TryFrom<u8> for Reason {
     type Error = UnknownValue;
     fn try_from(value: u8) -> Result<Self, UnknownValue> {
         match value {
-            1..=11 => Ok(Self::ALL[usize::from(value) - 1]),
-            0 | 12.. => Err(UnknownValue { what: "reason", value }),
+            1..=12 => Ok(Self::ALL[usize::from(value) - 1]),
+            0 | 13.. => Err(UnknownValue { what: "reason", value }),
         }
     }
 }

@@ -6,8 +6,9 @@
 //! word 1         words in use | number of grants << 32
 //! word 2         start state of paths | of /proc/self << 32
 //! word 3         start state of /proc/self/task/<own> | of peers << 32
-//! words 4..36    class of each byte value, one byte each
-//! words 36..     grants, GRANT_WORDS each; the first of them grants nothing
+//! words 4..9     powers: what is granted without an object
+//! words 9..41    class of each byte value, one byte each
+//! words 41..     grants, GRANT_WORDS each; the first of them grants nothing
 //! then           states
 //! ```
 //!
@@ -28,10 +29,13 @@
 //!
 //! So a step is at most three loads, and a long literal name costs about one byte of table a byte.
 
+use crate::capability::{self, CapabilitySet};
+use crate::facility::{self, FacilitySet};
+
 /// First half of word 0.
 pub const MAGIC: u32 = 0x4b53_5453;
 /// Second half of word 0: the version of this format.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// Index of the word that holds the words in use and the number of grants.
 pub const USED: u32 = 1;
@@ -39,10 +43,14 @@ pub const USED: u32 = 1;
 pub const STARTS: u32 = 2;
 /// Index of the word that holds the start states of the thread's own procfs entries and of peers.
 pub const MORE_STARTS: u32 = 3;
+/// Index of the first word of the powers.
+pub const POWERS: u32 = 4;
 /// Index of the first word of the class map.
-pub const CLASSES: u32 = 4;
+pub const CLASSES: u32 = POWERS + POWER_WORDS;
 /// Index of the first grant.
-pub const GRANTS: u32 = 36;
+pub const GRANTS: u32 = CLASSES + 32;
+/// Words of the powers.
+pub const POWER_WORDS: u32 = 5;
 /// Words of one grant.
 pub const GRANT_WORDS: u32 = 3;
 
@@ -103,6 +111,67 @@ impl Grant {
             member: low(groups),
             parents: high(groups),
         }
+    }
+}
+
+/// What is granted without an object, ready to be asked: what deny rules take is not among the granted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Powers {
+    /// Capabilities that the container may use.
+    pub capabilities: CapabilitySet,
+    /// Capabilities that a session may use.
+    pub session_capabilities: CapabilitySet,
+    /// Capabilities that deny rules take from both.
+    pub denied_capabilities: CapabilitySet,
+    /// Facilities that the container may use.
+    pub facilities: FacilitySet,
+    /// Facilities that a session may use.
+    pub session_facilities: FacilitySet,
+    /// Facilities that deny rules take from both.
+    pub denied_facilities: FacilitySet,
+}
+
+/// Index of the word of capabilities granted to the container; that of a session is the next.
+pub const CAPABILITIES: u32 = POWERS;
+/// Index of the word of capabilities denied.
+pub const CAPABILITIES_DENIED: u32 = POWERS + 2;
+/// Index of the word of facilities granted: to the container, and in the high half to a session.
+pub const FACILITIES: u32 = POWERS + 3;
+/// Index of the word of facilities denied.
+pub const FACILITIES_DENIED: u32 = POWERS + 4;
+
+impl Powers {
+    /// The words of the table that stand for them.
+    pub const fn words(&self) -> [u64; POWER_WORDS as usize] {
+        [
+            self.capabilities,
+            self.session_capabilities,
+            self.denied_capabilities,
+            pair(self.facilities, self.session_facilities),
+            pair(self.denied_facilities, 0),
+        ]
+    }
+
+    /// The powers that stand in a table as `words`; `None` when they contradict themselves.
+    pub const fn from_words(words: [u64; POWER_WORDS as usize]) -> Option<Self> {
+        let [capabilities, session_capabilities, denied_capabilities, facilities, denied_facilities] = words;
+        let powers = Self {
+            capabilities,
+            session_capabilities,
+            denied_capabilities,
+            facilities: low(facilities),
+            session_facilities: high(facilities),
+            denied_facilities: low(denied_facilities),
+        };
+        let known = (session_capabilities | denied_capabilities) & !capability::ALL == 0
+            && (powers.session_facilities | powers.denied_facilities) & !facility::ALL == 0
+            && high(denied_facilities) == 0;
+        // A session may do what the container may.
+        let sound = capabilities & !session_capabilities == 0
+            && session_capabilities & denied_capabilities == 0
+            && powers.facilities & !powers.session_facilities == 0
+            && powers.session_facilities & powers.denied_facilities == 0;
+        if known && sound { Some(powers) } else { None }
     }
 }
 

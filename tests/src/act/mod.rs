@@ -2,11 +2,16 @@
 //! it could: 0 done, 40 refused (`EACCES`, `EPERM`), 41 anything else.
 
 mod bench;
+mod facility;
 mod files;
+mod given;
+mod listen;
 mod names;
 mod net;
+mod probe;
 mod process;
 mod race;
+mod send;
 
 pub(crate) use self::bench::SERIES;
 use std::io::{self, BufRead, Write};
@@ -41,6 +46,8 @@ fn is_refusal(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         let by_std = cause.downcast_ref::<io::Error>();
         let errno = by_std.and_then(Errno::from_io_error).or(cause.downcast_ref::<Errno>().copied());
+        let by_nix = cause.downcast_ref::<nix::errno::Errno>();
+        let errno = errno.or(by_nix.map(|errno| Errno::from_raw_os_error(*errno as i32)));
         errno.is_some_and(|errno| matches!(errno, Errno::ACCESS | Errno::PERM))
     })
 }
@@ -55,6 +62,7 @@ fn perform(words: &[String]) -> Result<u8> {
         "cgroup" => process::cgroup(word(0)?, &rest[1..]),
         "join" => process::join(word(0)?, &rest[1..]),
         "chdir" => process::chdir(word(0)?, 1, &rest[1..]),
+        "unshared" => process::unshared(rest),
         "chroot" => process::chroot(word(0)?, &rest[1..]),
         "descend" => process::chdir(word(0)?, word(1)?.parse()?, &rest[2..]),
         "exec" => process::exec(word(0)?, &rest[1..]),
@@ -62,20 +70,31 @@ fn perform(words: &[String]) -> Result<u8> {
         "execveat" => process::execveat(word(0)?, word(1)?, &rest[2..]),
         "exit" => Ok(word(0)?.parse()?),
         "die" => process::die(),
+        "pidfd" => process::pidfd(),
         "open" => files::open(word(0)?, word(1)?, rest.get(2).map(String::as_str)),
         "read" => files::read(word(0)?),
         "reads" => files::reads(word(0)?),
         "list" => files::list(word(0)?),
         "deleted" => files::deleted(word(0)?),
+        "given" => given::given(word(0)?),
+        "receive" => given::receive(word(0)?),
+        "setxattr" => given::setxattr(word(0)?, word(1)?),
+        "removexattr" => given::removexattr(word(0)?, word(1)?),
+        "setflags" => given::setflags(word(0)?),
         "load" => files::load(word(0)?, word(1)?, word(2)?),
+        "probe" => probe::run(word(0)?),
         "race" => race::run(word(0)?, word(1)?.parse()?),
         "until" => files::until(word(0)?),
         "connect" => net::connect(word(0)?, word(1)?),
+        "listen" => listen::listen(word(0)?, word(1)?),
+        "accept" => listen::accept(),
+        "send" => send::send(word(0)?, word(1)?, rest.get(2).map(String::as_str)),
         "disconnect" => net::disconnect(word(0)?),
         "apparmor" => process::apparmor(word(0)?, word(1)?, &rest[2..]),
         "bench" => bench::bench(rest),
         "serve" => serve(),
         "at" => names::at(word(0)?, &rest[1..]),
+        "mount" => facility::mount(word(0)?, &rest[1..]),
         _ => names::here(verb, rest),
     }
 }

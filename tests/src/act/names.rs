@@ -1,7 +1,7 @@
 //! Making, changing and removing names.
 
 use std::fs::OpenOptions;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 
 use anyhow::{Context, Result, bail};
@@ -48,18 +48,35 @@ fn from(at: BorrowedFd<'_>, verb: &str, rest: &[String]) -> Result<u8> {
             rustix::fs::chownat(at, word(1)?, Some(Uid::from_raw(id)), Some(Gid::from_raw(id)), none)?;
         }
         "truncate" => nix::unistd::truncate(word(0)?, 0).map_err(std::io::Error::from)?,
+        "nameless" => nameless(at, word(0)?, word(1)?)?,
+        "unappend" => {
+            let file = OpenOptions::new().append(true).open(word(0)?)?;
+            rustix::fs::fcntl_setfl(&file, OFlags::empty())?;
+        }
+        "cut" => OpenOptions::new().write(true).open(word(0)?)?.set_len(0)?,
         "ftruncate" => OpenOptions::new().append(true).open(word(0)?)?.set_len(0)?,
         _ => bail!("unknown action"),
     }
     Ok(0)
 }
 
+/// A file without a name, made in `directory`, gets one.
+fn nameless(at: BorrowedFd<'_>, directory: &str, name: &str) -> Result<()> {
+    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(at, directory, flags, Mode::from_raw_mode(0o644))
+        .map_err(|errno| anyhow::anyhow!("making it: {errno}"))?;
+    let own = format!("/proc/self/fd/{}", file.as_raw_fd());
+    Ok(rustix::fs::linkat(CWD, own, at, name, AtFlags::SYMLINK_FOLLOW)?)
+}
+
 fn mknod(at: BorrowedFd<'_>, kind: &str, name: &str) -> Result<()> {
+    let mode = if kind == "setuid" { 0o4755 } else { 0o644 };
     let (kind, (major, minor)) = match kind {
+        "setuid" => (FileType::RegularFile, (0, 0)),
         "fifo" => (FileType::Fifo, (0, 0)),
         "char" => (FileType::CharacterDevice, CHAR),
         "block" => (FileType::BlockDevice, BLOCK),
         _ => bail!("no kind `{kind}` of node"),
     };
-    Ok(rustix::fs::mknodat(at, name, kind, Mode::from_raw_mode(0o644), makedev(major, minor))?)
+    Ok(rustix::fs::mknodat(at, name, kind, Mode::from_raw_mode(mode), makedev(major, minor))?)
 }

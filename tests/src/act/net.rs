@@ -4,12 +4,23 @@ use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr as UnixAddr, UnixStream};
 
+use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, socket_with};
+
 use anyhow::{Context, Result, bail};
 
 /// Connects; a protocol without connections gets a byte sent, so that the peer notices.
 pub(super) fn connect(how: &str, to: &str) -> Result<u8> {
     match how {
         "tcp" => drop(TcpStream::connect(address(to)?)?),
+        "mptcp" => {
+            let multi = socket_with(
+                AddressFamily::INET,
+                SocketType::STREAM,
+                SocketFlags::empty(),
+                Some(ipproto::MPTCP),
+            )?;
+            rustix::net::connect(&multi, &address(to)?)?;
+        }
         "udp" => {
             let socket = udp(to)?;
             socket.connect(address(to)?)?;
@@ -30,11 +41,11 @@ pub(super) fn disconnect(to: &str) -> Result<u8> {
     Ok(0)
 }
 
-fn udp(to: &str) -> Result<UdpSocket> {
+pub(super) fn udp(to: &str) -> Result<UdpSocket> {
     let any = if address(to)?.is_ipv6() { "[::]:0" } else { "0.0.0.0:0" };
     UdpSocket::bind(any).context("binding")
 }
 
-fn address(text: &str) -> Result<SocketAddr> {
+pub(super) fn address(text: &str) -> Result<SocketAddr> {
     text.parse().with_context(|| format!("`{text}` is no address"))
 }

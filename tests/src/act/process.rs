@@ -59,6 +59,12 @@ pub(super) fn chroot(path: &str, rest: &[String]) -> Result<u8> {
     Ok(attempt(rest))
 }
 
+/// In a mount namespace of its own.
+pub(super) fn unshared(rest: &[String]) -> Result<u8> {
+    nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).context("leaving the mount namespace")?;
+    Ok(attempt(rest))
+}
+
 /// Becomes the program.
 pub(super) fn exec(program: &str, arguments: &[String]) -> Result<u8> {
     Err(Command::new(program).args(arguments).exec().into())
@@ -109,4 +115,10 @@ pub(super) fn die() -> Result<u8> {
 fn ended(status: ExitStatus) -> Result<u8> {
     let code = status.code().with_context(|| format!("it was killed: {status}"))?;
     u8::try_from(code).context("its exit code")
+}
+
+/// Opens a descriptor of this process.
+pub(super) fn pidfd() -> Result<u8> {
+    rustix::process::pidfd_open(getpid(), rustix::process::PidfdFlags::empty())?;
+    Ok(0)
 }

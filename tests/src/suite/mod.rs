@@ -1,5 +1,6 @@
 //! The suites, and how a suite tells what became of its cases.
 
+mod alive;
 mod bench;
 mod boot;
 mod containers;
@@ -13,13 +14,14 @@ use std::any::Any;
 use std::env;
 use std::io::{self, Write};
 use std::panic::{self, AssertUnwindSafe};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
 /// Runs the suite of this name.
 pub(crate) fn run(name: &str, report: &mut Report) -> Result<()> {
     match name {
+        "alive" => alive::run(report),
         "bench" => bench::run(report),
         "boot" => boot::run(report),
         "containers" => containers::run(report),
@@ -29,6 +31,12 @@ pub(crate) fn run(name: &str, report: &mut Report) -> Result<()> {
         "shell" => shell::run(report),
         _ => bail!("there is no suite `{name}`"),
     }
+}
+
+/// Whether everything is to be done as often as it should be once, and not only as often as fits into
+/// every run.
+pub(crate) fn is_thorough() -> bool {
+    Path::new("/stockade/thorough").exists()
 }
 
 /// The product's binary.

@@ -24,3 +24,11 @@ pub(crate) fn eventually<T>(
         thread::park_timeout(EVERY);
     }
 }
+
+/// Lets time pass, where nothing tells that it has.
+pub(crate) fn pause(time: Duration) {
+    let until = Instant::now() + time;
+    while let Some(left) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+        thread::park_timeout(left);
+    }
+}

@@ -85,6 +85,7 @@ impl Bench {
             kernel,
             suite: Suite::Bench,
             filter: None,
+            thorough: false,
             disk: Some(&self.disk),
             init: &self.init,
             stockade: Some(&self.stockade),

@@ -22,21 +22,21 @@ pub(super) struct Operation {
 }
 
 pub(super) const ALL: [Operation; 15] = [
-    operation("open", "open + close, same file, 13 bytes", 30).target(Target::Over(400)).outsider(215),
-    operation("open-nested", "open + close, same file, 66 bytes, 9 levels", 30).target(Target::Over(400)),
+    operation("open", "open + close, same file, 13 bytes", 40).target(Target::Over(400)).outsider(215),
+    operation("open-nested", "open + close, same file, 66 bytes, 9 levels", 60).target(Target::Over(400)),
     operation("open-4000", "open + close, path of 3999 bytes, 18 levels", 300).target(Target::Over(400)),
     operation("open-300-levels", "open + close, 302 levels", 300).target(Target::Over(400)),
-    operation("open-inside-300-levels", "the same from inside, relative", 30).target(Target::Over(400)),
+    operation("open-inside-300-levels", "the same from inside, relative", 60).target(Target::Over(400)),
     operation("distinct", "open + close, 500 files once each", 60).target(Target::Over(700)),
     operation("distinct-nested", "the same, 8 levels down", 60).target(Target::Over(700)),
     operation("create", "create + close", 250).target(Target::OfAppArmor(60)),
     operation("unlink", "unlink", 150).target(Target::OfAppArmor(60)),
     operation("rename", "rename", 150),
     operation("write", "write 1 byte", 15),
-    operation("exec", "posix_spawn + exit + wait", 1500).target(Target::PerMille(6)),
+    operation("exec", "posix_spawn + exit + wait", 3000).target(Target::PerMille(6)),
     operation("connect", "UDP connect", 15).target(Target::Over(347)),
     operation("send", "send 1 byte, connected UDP", 30).target(Target::Over(300)),
-    operation("server", "nginx answers a request", 500),
+    operation("server", "nginx answers a request", 800),
 ];
 
 const fn operation(name: &'static str, title: &'static str, noise: i64) -> Operation {

@@ -22,6 +22,8 @@ pub(crate) enum Suite {
     Boot,
     /// The eBPF programs, case by case, without any distribution
     Hooks,
+    /// What enforcement survives: the agent killed, replaced, damaged, flooded
+    Alive,
     /// A kernel that never calls BPF LSM programs: the agent must refuse
     Refuse,
     /// Real runtimes, real servers
@@ -40,6 +42,7 @@ impl Suite {
         match self {
             Self::Boot => "boot",
             Self::Hooks => "hooks",
+            Self::Alive => "alive",
             Self::Refuse => "refuse",
             Self::Containers => "containers",
             Self::Bench => "bench",
@@ -52,7 +55,7 @@ impl Suite {
     pub(crate) fn wants_disk(self) -> bool {
         match self {
             Self::Boot | Self::Containers | Self::Bench | Self::Demo | Self::Shell => true,
-            Self::Hooks | Self::Refuse => false,
+            Self::Hooks | Self::Alive | Self::Refuse => false,
         }
     }
 
@@ -62,7 +65,7 @@ impl Suite {
             Self::Refuse => 180,
             Self::Hooks => 600,
             Self::Demo => 600,
-            Self::Containers | Self::Bench => 1200,
+            Self::Containers | Self::Bench | Self::Alive => 1200,
             Self::Shell => 24 * 3600,
         })
     }
@@ -70,7 +73,13 @@ impl Suite {
     fn kernel_arguments(self) -> &'static str {
         match self {
             Self::Refuse => " lsm=lockdown,capability,yama,apparmor",
-            Self::Boot | Self::Hooks | Self::Containers | Self::Bench | Self::Demo | Self::Shell => "",
+            Self::Boot
+            | Self::Hooks
+            | Self::Alive
+            | Self::Containers
+            | Self::Bench
+            | Self::Demo
+            | Self::Shell => "",
         }
     }
 }
@@ -80,6 +89,8 @@ pub(crate) struct Guest<'a> {
     pub(crate) kernel: &'a Kernel,
     pub(crate) suite: Suite,
     pub(crate) filter: Option<&'a str>,
+    /// Whether what is repeated is repeated as often as it should be once.
+    pub(crate) thorough: bool,
     /// The Debian root file system, for suites that want it.
     pub(crate) disk: Option<&'a Path>,
     /// The guest's own binary, and the product.
@@ -166,6 +177,9 @@ impl Guest<'_> {
         }
         if let Some(filter) = self.filter {
             archive.bytes(&format!("{root}stockade/filter"), filter.as_bytes(), 0o644)?;
+        }
+        if self.thorough {
+            archive.bytes(&format!("{root}stockade/thorough"), b"", 0o644)?;
         }
         if let Some(command) = self.command {
             archive.bytes(&format!("{root}stockade/command"), command.as_bytes(), 0o644)?;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 
@@ -15,10 +15,14 @@ use crate::project::Project;
 use crate::setup::kernels::{self, Family, Kernel};
 use crate::setup::rootfs;
 
+/// How long a suite may take that does everything as often as it should be done once.
+const THOROUGH: Duration = Duration::from_secs(5400);
+
 /// All that the guests need.
 pub(super) struct Matrix {
     kernels: Vec<Kernel>,
     suites: Vec<Suite>,
+    thorough: bool,
     disk: Option<PathBuf>,
     stockade: PathBuf,
     init: PathBuf,
@@ -27,7 +31,12 @@ pub(super) struct Matrix {
 }
 
 impl Matrix {
-    pub(super) fn prepare(project: &Project, families: &[Family], suites: Vec<Suite>) -> Result<Self> {
+    pub(super) fn prepare(
+        project: &Project,
+        families: &[Family],
+        suites: Vec<Suite>,
+        thorough: bool,
+    ) -> Result<Self> {
         let kernels =
             families.iter().map(|family| kernels::prepare(project, *family)).collect::<Result<Vec<_>>>()?;
         let wants_disk = suites.iter().any(|suite| suite.wants_disk());
@@ -35,7 +44,7 @@ impl Matrix {
         let stockade = build::stockade(project)?;
         let init = build::guest(project)?;
         let bench = suites.contains(&Suite::Bench).then(|| Bench::quick(project)).transpose()?;
-        Ok(Self { kernels, suites, disk, stockade, init, bench })
+        Ok(Self { kernels, suites, thorough, disk, stockade, init, bench })
     }
 
     pub(super) fn run(&self, project: &Project, filter: Option<&str>) -> Result<Verdict> {
@@ -71,12 +80,13 @@ impl Matrix {
                 kernel,
                 suite: *suite,
                 filter,
+                thorough: self.thorough,
                 disk: self.disk.as_deref(),
                 init: &self.init,
                 stockade: Some(&self.stockade),
                 files: &[],
                 command: None,
-                timeout: None,
+                timeout: self.thorough.then_some(THOROUGH),
                 memory: 2048,
             };
             verdict.add(one(project, &guest)?);

@@ -175,6 +175,7 @@ fn with_rules(name: &str, mut profile: Profile, allowed: &[&Candidate]) -> anyho
         let operation = match question.access {
             access::EXEC => Operation::Exec,
             access::CONNECT => Operation::Connect,
+            access::LISTEN => Operation::Listen,
             _ => Operation::File,
         };
         if !one.session {
@@ -187,8 +188,13 @@ fn with_rules(name: &str, mut profile: Profile, allowed: &[&Candidate]) -> anyho
         match operation {
             Operation::Exec => profile.change_own(|own| own.sessions.exec.push(glob)),
             Operation::File => profile.change_own(|own| own.sessions.files.push(FileRule::new(glob, access))),
-            Operation::Connect | Operation::Fork => {
-                bail!("denial {}: no rule lets only sessions connect", one.number)
+            // The question parsed above is never one of the last three.
+            Operation::Connect
+            | Operation::Listen
+            | Operation::Fork
+            | Operation::Capability
+            | Operation::Facility => {
+                bail!("denial {}: no rule lets only sessions use the network", one.number)
             }
         }
     }

@@ -34,7 +34,7 @@ pub(super) fn nearest(profile: &Profile, policy: &Policy, question: &Question, s
     match object {
         Object::Path(path) => {
             let mut found: Vec<(Miss, bool, String)> = others
-                .filter(|pattern| pattern.at.section != Section::Peers)
+                .filter(|pattern| !matches!(pattern.at.section, Section::Peers | Section::Listen))
                 .filter_map(|pattern| {
                     let miss = miss(&pattern.at.text, path)?;
                     let useless = pattern.access & question.access == 0;
@@ -46,6 +46,11 @@ pub(super) fn nearest(profile: &Profile, policy: &Policy, question: &Question, s
             // A rule that is far off and grants something else helps nobody.
             found.sort_by(|a, b| (a.1, &a.0).cmp(&(b.1, &b.0)));
             lines.extend(found.into_iter().map(|(_, _, line)| line));
+        }
+        // A port is one number: every rule is as near as the next.
+        Object::Peer([peer::LISTEN, ..]) => {
+            let rules = others.filter(|pattern| pattern.at.section == Section::Listen);
+            lines.extend(rules.map(|pattern| format!("{} grants listen", profile.shown(&pattern.at))));
         }
         Object::Peer(peer) => {
             let mut found: Vec<(usize, String)> = others
@@ -78,7 +83,7 @@ fn withheld(granted: AccessSet, asked: AccessSet, section: Section, session: boo
     let missing = asked & !granted;
     let only_sessions = match section {
         Section::SessionExec | Section::SessionFiles => !session,
-        Section::Exec | Section::Files | Section::Peers => false,
+        Section::Exec | Section::Files | Section::Peers | Section::Listen => false,
         Section::DenyExec | Section::DenyFiles | Section::DenyPeers => false,
     };
     match (missing, only_sessions) {

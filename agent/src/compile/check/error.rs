@@ -26,6 +26,9 @@ pub enum TableError {
     /// A grant that no rules can come to.
     #[error("grant {0} of the table is one that no rules can come to")]
     Grant(u32),
+    /// Powers that no rules can come to.
+    #[error("the capabilities and facilities of the table are none that rules can come to")]
+    Powers,
     /// A word that is not in use, or that nothing leads to, is not zero.
     #[error("word {0} of the table is not zero, and nothing uses it")]
     NotZero(usize),

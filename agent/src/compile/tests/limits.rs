@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use stockade_abi::access::READ;
 use stockade_abi::reason::Mode;
 use stockade_abi::table::{
-    FORMAT, MAGIC, MEDIUM, PLAIN, RUN, SMALL, Table, USED, grant, high, low, pair, walk,
+    CLASSES, FORMAT, GRANT_WORDS, GRANTS, MAGIC, MEDIUM, PLAIN, RUN, SMALL, Table, USED, grant, high, low,
+    pair, walk,
 };
 
 use super::reference::Random;
@@ -135,9 +136,10 @@ impl Table for Inside<'_> {
 
 /// A table of any words: the first ones good, states that mostly lead to each other.
 fn any_table(random: &mut Random) -> Vec<u64> {
-    let used = 40 + random.below(60);
+    let (grants, states) = (GRANTS as usize, (GRANTS + GRANT_WORDS) as usize);
+    let used = states + 1 + random.below(60);
     let state = |random: &mut Random| {
-        let place = u32::try_from(36 + random.below(used - 36)).unwrap();
+        let place = u32::try_from(grants + random.below(used - grants)).unwrap();
         match random.below(8) {
             0 => 0,
             1 | 2 => (place * 8 + u32::try_from(random.below(8)).unwrap()) | RUN,
@@ -152,10 +154,10 @@ fn any_table(random: &mut Random) -> Vec<u64> {
     words[2] = pair(state(random), state(random));
     words[3] = pair(state(random), 0);
     let classes = 1 + random.below(3);
-    for word in &mut words[4..36] {
+    for word in &mut words[CLASSES as usize..grants] {
         *word = u64::from_le_bytes([0; 8].map(|_: u8| u8::try_from(1 + random.below(classes)).unwrap()));
     }
-    for word in words.iter_mut().take(used).skip(39) {
+    for word in words.iter_mut().take(used).skip(states) {
         *word = match random.below(6) {
             0 => pair(state(random), state(random)),
             1 => pair(0, state(random)),

@@ -42,7 +42,8 @@ fn only_children_of_the_parents() {
             | Reason::PolicyCorrupt
             | Reason::LabelFull
             | Reason::BadAddress
-            | Reason::UnsupportedFamily) => panic!("{other:?}"),
+            | Reason::UnsupportedFamily
+            | Reason::Guarded) => panic!("{other:?}"),
         }
     };
     for session in [false, true] {

@@ -32,17 +32,6 @@ fn not_in_force(profile: &Profile, remarks: &mut Remarks) {
         let meaning = "the rule grants the path, whatever the file holds";
         say(place(List::Exec.word(), first, Some("sha256")), "`sha256`", count, meaning);
     }
-    if !profile.listen.is_empty() {
-        say(vec![Part::Name("listen")], "`listen`", 1, "the container may listen on any port");
-    }
-    if !profile.capabilities.is_empty() {
-        say(
-            vec![Part::Name("capabilities")],
-            "`capabilities`",
-            1,
-            "the container keeps those its runtime gave it",
-        );
-    }
 }
 
 /// What a rule may say although nothing judges it, in this version or another.

@@ -39,7 +39,9 @@ pub(super) fn lint(profile: &Profile, remarks: &mut Remarks) {
         let field = match of {
             List::Exec | List::Files | List::DenyFiles | List::SessionFiles => Some("path"),
             List::DenyExec | List::SessionExec => None,
-            List::Peers | List::Listen | List::Capabilities | List::DenyPeers => None,
+            List::Peers | List::Listen | List::DenyPeers => None,
+            List::Capabilities | List::DenyCapabilities | List::SessionCapabilities => None,
+            List::Facilities | List::DenyFacilities | List::SessionFacilities => None,
         };
         found.push((place(of.word(), index, field), problem));
     }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::{Remarks, paths, place};
 use crate::compile::glob::{self, Kind};
+use crate::compile::power_rules;
 use crate::profile::problem::Problem;
 use crate::profile::{FileRule, List, PeerRule, Profile};
 
@@ -13,11 +14,16 @@ pub(super) fn lint(profile: &Profile, remarks: &mut Remarks) {
     let peers = |list, rules: &[PeerRule]| -> Vec<(List, usize, String)> {
         rules.iter().enumerate().map(|(index, rule)| (list, index, rule.to_string())).collect()
     };
+    let powers = power_rules(profile);
+    let listen =
+        profile.listen.iter().enumerate().map(|(index, rule)| (List::Listen, index, rule.to_string()));
     let rules = paths(profile)
         .into_iter()
         .map(|(list, index, path)| (list, index, path.to_owned()))
         .chain(peers(List::Peers, &profile.peers))
-        .chain(peers(List::DenyPeers, &profile.deny.peers));
+        .chain(peers(List::DenyPeers, &profile.deny.peers))
+        .chain(listen)
+        .chain(powers.iter().map(|rule| (rule.list, rule.index, rule.power.word())));
     let mut seen: HashMap<(List, String), usize> = HashMap::new();
     let mut found = Vec::new();
     for (list, index, text) in rules {
@@ -58,14 +64,17 @@ fn covers(profile: &Profile, list: List, wide: usize, narrow: usize) -> bool {
         List::SessionFiles => files(&profile.sessions.files),
         // One may have conditions that the other has not.
         List::Exec => profile.exec.get(wide) == profile.exec.get(narrow),
-        List::Peers | List::Listen | List::Capabilities => true,
+        List::Peers | List::Listen => true,
+        List::Capabilities | List::DenyCapabilities | List::SessionCapabilities => true,
+        List::Facilities | List::DenyFacilities | List::SessionFacilities => true,
         List::DenyExec | List::DenyPeers | List::SessionExec => true,
     }
 }
 
 /// The same for globs that stand for the same flat patterns.
 fn key(of: List, text: &str) -> String {
-    if matches!(of, List::Peers | List::DenyPeers) || !text.contains(['{', '[', '\\']) {
+    // The names of capabilities and facilities hold none of these.
+    if matches!(of, List::Peers | List::Listen | List::DenyPeers) || !text.contains(['{', '[', '\\']) {
         return text.to_owned();
     }
     let Ok(flats) = glob::parse(text, Kind::Path) else { return text.to_owned() };

@@ -126,6 +126,12 @@ extern "C" fn check_level(round: u32, check: &mut Check) -> i64 {
 /// buffer's object. The answer is its length; its last component has the length of the entry's name.
 #[inline(always)]
 pub(crate) fn build(place: &Place, scratch: *mut Scratch) -> Result<u32, Reason> {
+    build_behind::<0>(place, scratch)
+}
+
+/// The same, behind the first `BEFORE` bytes of the buffer: 0 or 1.
+#[inline(always)]
+pub(crate) fn build_behind<const BEFORE: usize>(place: &Place, scratch: *mut Scratch) -> Result<u32, Reason> {
     // 6.1 looks at the body of a loop once, with what stands here, and drops what it takes for dead code:
     // it must not know these numbers.
     let mut text = Text {
@@ -142,8 +148,8 @@ pub(crate) fn build(place: &Place, scratch: *mut Scratch) -> Result<u32, Reason>
     rounds(2 * LEVELS * ATTEMPTS, &mut text, text_level);
     let begins = text.begins;
     match text.state {
-        DONE if begins == OBJECT_SIZE as u32 => Ok(root_itself(scratch)),
-        DONE => match copy_down(scratch, begins, OBJECT_SIZE as u32 - begins) {
+        DONE if begins == OBJECT_SIZE as u32 => Ok(root_itself::<BEFORE>(scratch)),
+        DONE => match copy_down::<BEFORE>(scratch, begins, OBJECT_SIZE as u32 - begins) {
             0 => Err(Reason::PathUnreadable),
             len => Ok(len),
         },
@@ -258,24 +264,23 @@ fn prepend(text: &mut Text, from: Pointer) -> u32 {
 }
 
 #[inline(always)]
-fn root_itself(scratch: *mut Scratch) -> u32 {
-    // SAFETY: only the address is taken; the claim on the buffer is ours.
-    let object = unsafe { &raw mut (*scratch).object }.cast::<u8>();
-    // SAFETY: the first byte of the buffer.
+fn root_itself<const BEFORE: usize>(scratch: *mut Scratch) -> u32 {
+    let object = scratch::object(scratch).wrapping_add(BEFORE);
+    // SAFETY: one of the first bytes of the buffer.
     unsafe { core::ptr::write_volatile(object, b'/') };
     1
 }
 
 /// The path from where it was built to where it is judged and recorded.
 #[inline(always)]
-fn copy_down(scratch: *mut Scratch, begins: u32, len: u32) -> u32 {
-    // SAFETY: only addresses are taken; the claim on the buffer is ours.
-    let object = unsafe { &raw mut (*scratch).object }.cast::<u8>();
-    // SAFETY: as above.
+fn copy_down<const BEFORE: usize>(scratch: *mut Scratch, begins: u32, len: u32) -> u32 {
+    let object = scratch::object(scratch).wrapping_add(BEFORE);
+    // SAFETY: only the address is taken; the claim on the buffer is ours.
     let build = unsafe { &raw const (*scratch).build }.cast::<u8>();
     let from = build.wrapping_add(begins as usize & (OBJECT_SIZE - 1));
     let len = len & (OBJECT_SIZE as u32 - 1);
-    // SAFETY: at most one byte less than the object; the source is checked by the helper.
+    // SAFETY: at most one byte less than the object, before which one may be left free; the source is
+    // checked by the helper.
     let read = unsafe { bpf_probe_read_kernel(object.cast(), len, from.cast()) };
     if read == 0 { len } else { 0 }
 }

@@ -99,13 +99,39 @@ extern "C" fn add_byte(round: u32, hash: &mut Hash) -> i64 {
     CONTINUE
 }
 
-/// Puts a record without an object into the ring.
+/// Puts a record without an object into the ring. False when it is lost.
 #[inline(always)]
-pub(crate) fn short(record: &Record<'_>) {
+pub(crate) fn short(record: &Record<'_>) -> bool {
     let header = header(record, 0, 0, 0);
     // SAFETY: the header is on the stack, whole and initialised.
-    if !unsafe { output(&raw const header, 0) } {
+    let written = unsafe { output(&raw const header, 0) };
+    if !written {
         count::lost(record.label.policy);
+    }
+    written
+}
+
+/// The same for a capability or a facility; while learning, only for the first use of each.
+#[inline(always)]
+pub(crate) fn power(record: &Record<'_>) {
+    if record.mode != Mode::Learn as u32 {
+        short(record);
+        return;
+    }
+    let key = SeenKey {
+        subject: record.label.subject,
+        object: 0,
+        generation: record.generation,
+        access: record.question.access,
+        kind: record.question.operation as u32 | record.label.flags << 16,
+    };
+    // SAFETY: only whether there is a value matters.
+    if unsafe { SEEN.get(key) }.is_some() {
+        return;
+    }
+    if short(record) {
+        // Not remembered means reported once more: never a loss.
+        let _reported_again = SEEN.insert(key, 1, 0);
     }
 }
 

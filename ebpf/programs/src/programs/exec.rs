@@ -6,14 +6,14 @@ use aya_ebpf::programs::LsmContext;
 use aya_log_ebpf::warn;
 use stockade_abi::access;
 use stockade_abi::hook::Hook;
-use stockade_abi::label::{CANARY, CANARY_MAY_START, Label};
+use stockade_abi::label::{CANARY, CANARY_MAY_START, ENTERS, Label};
 use stockade_abi::reason::{Operation, Reason};
 use stockade_abi::table::high;
 
 use super::judge::{ALLOW, DENY, Question, judge, member, without_object};
 use super::kernel::{Pointer, current, load};
 use super::policy::side;
-use super::{count, label, path, policy, quick, scratch};
+use super::{count, inherited, label, path, policy, quick, scratch};
 
 /// `bprm_check_security(bprm)`: called for the program, and once more for each `#!` interpreter.
 #[inline(always)]
@@ -49,7 +49,8 @@ pub(crate) fn bprm_check_security(ctx: &LsmContext) -> i32 {
     let Some(slot) = scratch::claim() else {
         return without_object(&label, Operation::Exec, Reason::ScratchBusy);
     };
-    let (head, renames) = policy::head_and_renames(label.policy);
+    // Before the path is looked at: what was found under an older count is not remembered.
+    let (head, renames) = (policy::head(label.policy), policy::renames());
     let found = path::of_file(task, file, head, renames, label.subject, slot);
     let question = Question { operation: Operation::Exec, access: access::EXEC, object: found.object };
     let judged = judge(&label, head, &question, slot);
@@ -66,6 +67,7 @@ pub(crate) fn bprm_check_security(ctx: &LsmContext) -> i32 {
 fn started_by(ctx: &LsmContext, task: *mut task_struct, mut label: Label, groups: u32, enters: bool) -> i32 {
     if enters || groups & !label.next_member != 0 {
         label.next_member |= groups;
+        label.flags |= if enters { ENTERS } else { 0 };
         return enter(ctx, task, label);
     }
     ALLOW
@@ -96,7 +98,11 @@ pub(crate) fn bprm_committed_creds() -> i32 {
         label::remove(task);
         return ALLOW;
     }
-    if label.member != label.next_member || label.next_member != 0 {
+    let enters = label.flags & ENTERS != 0;
+    if enters {
+        label.flags = label.flags & !ENTERS | inherited::judge_all(task);
+    }
+    if enters || label.member != label.next_member || label.next_member != 0 {
         label.member = label.next_member;
         label.next_member = 0;
         // The label is there already: no memory is needed.

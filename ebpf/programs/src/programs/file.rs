@@ -7,17 +7,26 @@ use stockade_abi::hook::Hook;
 use stockade_abi::label::CANARY;
 use stockade_abi::reason::{Operation, Reason};
 
+use super::inherited::is_refused;
 use super::judge::{ALLOW, DENY, Question, judge, without_object};
-use super::kernel::{Pointer, current, load, offset, probe_at};
-use super::{count, label, path, policy, quick, scratch};
+use super::kernel::{Pointer, current, load, offset, probe, probe_at};
+use super::label::{self, Tag};
+use super::opened::only_appends;
+use super::{count, path, policy, quick, scratch};
 
 const O_ACCMODE: u32 = 0o3;
 const O_RDONLY: u32 = 0o0;
 const O_WRONLY: u32 = 0o1;
 const O_TRUNC: u32 = 0o1000;
-const O_APPEND: u32 = 0o2000;
+pub(crate) const O_APPEND: u32 = 0o2000;
 /// Set by the kernel alone, on the files of a program that is being started.
 const FMODE_EXEC: u32 = 0x20;
+/// Open for reading.
+pub(crate) const FMODE_READ: u32 = 0x1;
+/// Open for nothing but its place.
+pub(crate) const FMODE_PATH: u32 = 1 << 14;
+/// Open for writing, in whatever way.
+pub(crate) const FMODE_WRITE: u32 = 0x2;
 /// The name was made by this open.
 const FMODE_CREATED: u32 = 1 << 20;
 /// The kernel's own file below an overlay file: the user's open was judged already.
@@ -26,39 +35,51 @@ const FMODE_NOACCOUNT: u32 = 1 << 29;
 const SB_KERNMOUNT: u64 = 1 << 22;
 /// `s_magic` of pipes.
 const PIPEFS: u64 = 0x5049_5045;
+/// `s_magic` of descriptors of processes.
+const PIDFS: u64 = 0x5049_4446;
 /// Namespace of mounts that no process can reach: `ERR_PTR(-EINVAL)`.
-const MNT_NS_INTERNAL: u64 = -22i64 as u64;
-const PROT_EXEC: u64 = 4;
+pub(crate) const MNT_NS_INTERNAL: u64 = -22i64 as u64;
+pub(crate) const PROT_WRITE: u64 = 2;
+pub(crate) const PROT_EXEC: u64 = 4;
+/// What is written into the mapping goes into the file.
+const MAP_SHARED: u64 = 1;
 
 /// `file_open(file)`.
 #[inline(always)]
 pub(crate) fn file_open(ctx: &LsmContext) -> i32 {
-    let before: i32 = ctx.arg(1);
-    if before != 0 {
+    // What the programs before this one answered: it is given back wherever nothing is denied, and looked at
+    // only where something may be.
+    let before = || -> i32 { ctx.arg(1) };
+    let task = current();
+    let Some(tag) = label::tag(task) else { return before() };
+    let file: Pointer = ctx.arg(0);
+    if quick::remembered(task, tag, file, || wanted_of(file)) {
+        return before();
+    }
+    open_unremembered(task, file, before(), tag.policy, tag.flags)
+}
+
+/// A program of its own, so that the way of most opens needs no stack.
+#[inline(never)]
+fn open_unremembered(task: *mut task_struct, file: Pointer, before: i32, policy: u32, flags: u32) -> i32 {
+    let tag = Tag { policy, flags };
+    let starts = || load!(file, file_flags as u32) & FMODE_EXEC != 0;
+    let settled = || load!(file, file_mode as u32) & FMODE_CREATED == 0;
+    if before != 0 || quick::unremembered(task, tag, file, || wanted_of(file), settled, starts) {
         return before;
     }
-    let task = current();
-    let Some(tag) = label::tag(task) else { return ALLOW };
-    let file: Pointer = ctx.arg(0);
-    let flags = || -> u32 { load!(file, file_flags as u32) };
-    let mode = || -> u32 { load!(file, file_mode as u32) };
-    let settled = || mode() & FMODE_CREATED == 0;
-    let starts = || flags() & FMODE_EXEC != 0;
-    if quick::file(task, tag, file, || wanted(flags(), mode), settled, starts) {
-        return ALLOW;
-    }
     // The exec hook judges a program and its interpreter; the ELF loader is judged when it is mapped.
-    if starts() || mode() & FMODE_NOACCOUNT != 0 {
+    if starts() || load!(file, file_mode as u32) & FMODE_NOACCOUNT != 0 {
         return ALLOW;
     }
     if tag.flags & CANARY != 0 {
         count::canary(Hook::FileOpen);
         return DENY;
     }
-    if is_below_user_view(file) || is_pipe(file) {
+    if is_below_user_view(file) || is_nameless(file) {
         return ALLOW;
     }
-    judge_file(task, file, wanted(flags(), mode))
+    judge_file(task, file, wanted_of(file))
 }
 
 /// `mmap_file(file, reqprot, prot, flags)`.
@@ -68,47 +89,70 @@ pub(crate) fn mmap_file(ctx: &LsmContext) -> i32 {
     if before != 0 {
         return before;
     }
-    let prot: u64 = ctx.arg(2);
-    if prot & PROT_EXEC == 0 {
+    let (prot, flags): (u64, u64) = (ctx.arg(2), ctx.arg(3));
+    let writes = prot & PROT_WRITE != 0 && flags & MAP_SHARED != 0;
+    let file: Pointer = ctx.arg(0);
+    // Anonymous memory made executable is how just-in-time compilers work.
+    if file.is_null() {
         return ALLOW;
     }
     let task = current();
     let Some(tag) = label::tag(task) else { return ALLOW };
+    if is_refused(tag.flags, file) {
+        return DENY;
+    }
+    if prot & PROT_EXEC == 0 && !writes {
+        return ALLOW;
+    }
     if tag.flags & CANARY != 0 {
         count::canary(Hook::MmapFile);
         return DENY;
     }
-    let file: Pointer = ctx.arg(0);
-    // Anonymous memory made executable is how just-in-time compilers work.
-    if file.is_null() || is_own_program(task.cast(), file) {
+    let mut access = 0;
+    if prot & PROT_EXEC != 0 && !is_own_program(task.cast(), file) {
+        access |= access::MAP;
+    }
+    // Through a mapping a file opened for appending can be written anywhere.
+    if writes && only_appends(file) {
+        access |= access::WRITE;
+    }
+    let wanted = || access;
+    if access == 0
+        || quick::remembered(task, tag, file, wanted)
+        || quick::unremembered(task, tag, file, wanted, || true, || false)
+    {
         return ALLOW;
     }
-    if quick::file(task, tag, file, || access::MAP, || true, || false) {
-        return ALLOW;
-    }
-    judge_file(task, file, access::MAP)
+    judge_file(task, file, access)
 }
 
 /// The long way: by the whole path, which is then remembered.
 #[inline(always)]
-fn judge_file(task: *mut task_struct, file: Pointer, access: AccessSet) -> i32 {
+pub(crate) fn judge_file(task: *mut task_struct, file: Pointer, access: AccessSet) -> i32 {
     let Some(label) = label::of(task) else { return ALLOW };
     let Some(slot) = scratch::claim() else {
         return without_object(&label, Operation::File, Reason::ScratchBusy);
     };
-    let (head, renames) = policy::head_and_renames(label.policy);
+    // Before the path is looked at: what was found under an older count is not remembered.
+    let (head, renames) = (policy::head(label.policy), policy::renames());
     let found = path::of_file(task, file, head, renames, label.subject, slot);
-    let question = Question { operation: Operation::File, access, object: found.object };
+    let question = Question { operation: Operation::File, access, object: found.object(access, slot) };
     let judged = judge(&label, head, &question, slot);
     scratch::release(slot);
     path::learn(file, label.policy, &found, &judged);
     judged.answer
 }
 
+/// The accesses that opening `file` asks for.
+#[inline(always)]
+fn wanted_of(file: Pointer) -> AccessSet {
+    wanted(load!(file, file_flags as u32), || load!(file, file_mode as u32))
+}
+
 /// The accesses that an open asks for. That it makes a name is judged before, by the hook for that,
 /// except for a file without a name.
 #[inline(always)]
-fn wanted(flags: u32, mode: impl Fn() -> u32) -> AccessSet {
+pub(crate) fn wanted(flags: u32, mode: impl Fn() -> u32) -> AccessSet {
     // Most opens.
     if flags & (O_ACCMODE | O_TRUNC) == O_RDONLY {
         return access::READ;
@@ -140,16 +184,28 @@ fn is_below_user_view(file: Pointer) -> bool {
     probe_at::<u64>(container, offset!(mount_ns)) == Some(MNT_NS_INTERNAL)
 }
 
-/// Whether a pipe is opened once more through procfs: something the process can reach already, and that
-/// has no name to be judged by.
+/// Whether this is nothing with a place: a pipe opened once more through procfs, which the process can reach
+/// already, or a descriptor of a process, which newer kernels open as a file of its own.
 #[inline(always)]
-fn is_pipe(file: Pointer) -> bool {
-    load!(path::super_block(file), sb_magic as u64) == PIPEFS
+fn is_nameless(file: Pointer) -> bool {
+    let magic: u64 = load!(path::super_block(file), sb_magic as u64);
+    magic == PIPEFS || magic == PIDFS
 }
 
 /// Whether `file` is the program that runs: the exec hook has judged it.
 #[inline(always)]
 fn is_own_program(task: Pointer, file: Pointer) -> bool {
+    is_inode_of_own_program(task, load!(file, file_inode as Pointer))
+}
+
+/// The same by a directory entry, which the verifier need not know.
+#[inline(always)]
+pub(crate) fn is_of_own_program(task: Pointer, dentry: Pointer) -> bool {
+    probe!(dentry, dentry_inode as Pointer).is_some_and(|inode| is_inode_of_own_program(task, inode))
+}
+
+#[inline(always)]
+fn is_inode_of_own_program(task: Pointer, inode: Pointer) -> bool {
     let mm: Pointer = load!(task, task_mm as Pointer);
     if mm.is_null() {
         return false;
@@ -159,6 +215,5 @@ fn is_own_program(task: Pointer, file: Pointer) -> bool {
         return false;
     }
     let own: Pointer = load!(program, file_inode as Pointer);
-    let mapped: Pointer = load!(file, file_inode as Pointer);
-    own == mapped
+    own == inode
 }

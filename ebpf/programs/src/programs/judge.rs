@@ -37,18 +37,33 @@ pub(crate) struct Judged {
     pub(crate) below: u32,
 }
 
-const NOTHING: Grants = Grants { granted: 0, denied: 0, groups: 0, below: 0 };
+/// What a table says of nothing.
+pub(crate) const NOTHING: Grants = Grants { granted: 0, denied: 0, groups: 0, below: 0 };
 
 /// Judges, counts, records, answers. `head` is what was in the slot when the decision began.
 #[inline(always)]
 pub(crate) fn judge(label: &Label, head: Head, question: &Question, scratch: *mut Scratch) -> Judged {
+    let grants = match Policy::find(head) {
+        Some(policy) if question.object.problem == 0 => {
+            policy.grants(&question.object, scratch::object(scratch))
+        }
+        Some(_) | None => NOTHING,
+    };
+    conclude(label, head, question, &grants, scratch)
+}
+
+/// The same, when what the table grants is known.
+#[inline(always)]
+pub(crate) fn conclude(
+    label: &Label,
+    head: Head,
+    question: &Question,
+    grants: &Grants,
+    scratch: *mut Scratch,
+) -> Judged {
     let policy = Policy::find(head);
     let mode = head.mode();
     let problem = question.object.problem;
-    let grants = match &policy {
-        Some(policy) if problem == 0 => policy.grants(&question.object, scratch::object(scratch)),
-        Some(_) | None => NOTHING,
-    };
     let mut granted = side(grants.granted, label.flags);
     if high(grants.groups) & label.member != 0 {
         granted |= EXEC;
@@ -83,7 +98,7 @@ pub(crate) fn judge(label: &Label, head: Head, question: &Question, scratch: *mu
     let generation = head.generation();
     let record = Record { label, question, mode, verdict, reason, missing, generation };
     let recorded = emit::record(&record, scratch);
-    if mode == Mode::Learn as u32 {
+    if mode == Mode::Learn as u32 && reason != Reason::Guarded as u32 {
         // What was not reported must not be remembered as reported.
         let reported = if recorded { u64::from(question.access) } else { 0 };
         let session = label.flags & SESSION != 0;
@@ -109,7 +124,7 @@ pub(crate) fn without_object(label: &Label, operation: Operation, reason: Reason
 
 /// The mode as it goes into a record; 0 when the policy could not be read.
 #[inline(always)]
-fn mode_number(mode: Option<Mode>) -> u32 {
+pub(crate) fn mode_number(mode: Option<Mode>) -> u32 {
     match mode {
         Some(mode) => mode as u32,
         None => 0,
@@ -119,8 +134,10 @@ fn mode_number(mode: Option<Mode>) -> u32 {
 /// The verdict for a reason under a mode, all as numbers. [`Reason::verdict`] says the same, for every
 /// reason and mode: proven below.
 #[inline(always)]
-const fn verdict_number(reason: u32, mode: u32) -> u32 {
-    if reason == Reason::Rule as u32 || mode == Mode::Learn as u32 {
+pub(crate) const fn verdict_number(reason: u32, mode: u32) -> u32 {
+    if reason == Reason::Guarded as u32 {
+        Verdict::Denied as u32
+    } else if reason == Reason::Rule as u32 || mode == Mode::Learn as u32 {
         Verdict::Allowed as u32
     } else if mode == Mode::Audit as u32 {
         Verdict::WouldDeny as u32

@@ -4,6 +4,7 @@ use aya_ebpf::bindings::task_struct;
 use aya_ebpf::helpers::generated::{
     bpf_get_current_ancestor_cgroup_id, bpf_get_current_cgroup_id, bpf_task_storage_delete,
 };
+use core::hint::cold_path;
 use stockade_abi::label::{Label, SESSION, SHARES_HOST_ROOT, SubjectEntry};
 
 use super::kernel::{Pointer, has_host_root, load, part};
@@ -32,16 +33,16 @@ pub(crate) fn tag(task: *mut task_struct) -> Option<Tag> {
     if storages.is_null() {
         return None;
     }
+    // Where nothing is at hand, nothing is the owner: a load through null gives zero.
     let cached: Pointer = load!(storages, storage_cache as Pointer);
-    if !cached.is_null() {
-        let owner: Pointer = load!(cached, data_map as Pointer);
-        if owner == LABELS.map() {
-            let value = part!(cached, data_value).cast::<u64>();
-            // SAFETY: the second word of a label; the verifier checks the access.
-            let word = unsafe { core::ptr::read_volatile(value.wrapping_add(1)) };
-            return Some(Tag { policy: word as u32, flags: (word >> 32) as u32 });
-        }
+    let owner: Pointer = load!(cached, data_map as Pointer);
+    if owner == LABELS.map() {
+        let value = part!(cached, data_value).cast::<u64>();
+        // SAFETY: the second word of a label; the verifier checks the access.
+        let word = unsafe { core::ptr::read_volatile(value.wrapping_add(1)) };
+        return Some(Tag { policy: word as u32, flags: (word >> 32) as u32 });
     }
+    cold_path();
     let label = whole(task)?;
     Some(Tag { policy: label.policy, flags: label.flags })
 }

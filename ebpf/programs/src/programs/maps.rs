@@ -1,9 +1,10 @@
 //! Every map, with its size and the reason for it.
 
-use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC, bpf_map_type, task_struct};
+use aya_ebpf::bindings::{BPF_F_NO_PREALLOC, bpf_map_type, task_struct};
 use aya_ebpf::btf_maps::{Array, ArrayOfMaps, HashMap, LruHashMap, PerCpuArray, RingBuf};
 use aya_ebpf::helpers::generated::{bpf_inode_storage_get, bpf_task_storage_get};
 use aya_ebpf::macros::btf_map;
+use core::cell::UnsafeCell;
 use core::ffi::c_void;
 use core::marker::PhantomData;
 use core::ptr;
@@ -105,10 +106,26 @@ pub(crate) const ONCE_ENTRIES: usize = 8192;
 #[btf_map]
 pub(crate) static SUBJECTS: HashMap<u64, SubjectEntry, { SUBJECTS_MAX as usize }> = HashMap::new();
 
-/// The head of each policy, by slot, and in [`stockade_abi::RENAMES_SLOT`] a count of renames: one value,
-/// so that one lookup gives both. The agent stores to it directly, hence the flag.
-#[btf_map]
-pub(crate) static HEADS: Array<[u64; POLICY_SLOTS as usize], 1, { BPF_F_MMAPABLE as usize }> = Array::new();
+/// The head of each policy, by slot, and in [`stockade_abi::RENAMES_SLOT`] a count of renames. As a section
+/// of its own its address stands in the programs, where a map would have to be asked for it. The agent makes
+/// the map of it, to which it stores directly.
+#[unsafe(link_section = ".bss.heads")]
+pub(crate) static HEADS: Heads = Heads(UnsafeCell::new([0; POLICY_SLOTS as usize]));
+
+/// Words that agent and programs store to.
+#[repr(transparent)]
+pub(crate) struct Heads(UnsafeCell<[u64; POLICY_SLOTS as usize]>);
+
+// SAFETY: words are loaded and stored whole.
+unsafe impl Sync for Heads {}
+
+impl Heads {
+    /// The first word.
+    #[inline(always)]
+    pub(crate) fn words(&self) -> *mut u64 {
+        self.0.get().cast()
+    }
+}
 
 /// Tables by the number that heads give them, one map for each size.
 #[btf_map]
@@ -128,6 +145,10 @@ pub(crate) static PEERS: Array<KnownPeer, PEER_ENTRIES> = Array::new();
 /// A power of two.
 pub(crate) const PEER_ENTRIES: usize = 4096;
 
+/// Inodes of open files whose use was refused when a subject began, by the file's address.
+#[btf_map]
+pub(crate) static REFUSED: HashMap<u64, u64, 4096> = HashMap::new();
+
 /// Records for the agent. 4 MiB hold about 30 000 of them while the agent is away.
 #[btf_map]
 pub(crate) static EVENTS: RingBuf<u8, { 4 * 1024 * 1024 }> = RingBuf::new();
@@ -138,7 +159,7 @@ pub(crate) static SEEN: LruHashMap<SeenKey, u64, 65_536> = LruHashMap::new();
 
 /// Decisions about labelled tasks, by reason.
 #[btf_map]
-pub(crate) static REASONS: PerCpuArray<u64, { Reason::COUNT }> = PerCpuArray::new();
+pub(crate) static REASONS: PerCpuArray<u64, { Reason::ROOM }> = PerCpuArray::new();
 
 /// Records that found the ring full, by policy slot.
 #[btf_map]
@@ -146,7 +167,7 @@ pub(crate) static LOST: PerCpuArray<u64, { POLICY_SLOTS as usize }> = PerCpuArra
 
 /// Refusals of the canary, by hook.
 #[btf_map]
-pub(crate) static CANARY: PerCpuArray<u64, { Hook::COUNT }> = PerCpuArray::new();
+pub(crate) static CANARY: PerCpuArray<u64, { Hook::ROOM }> = PerCpuArray::new();
 
 /// Buffers that a decision claims while it runs.
 #[btf_map]

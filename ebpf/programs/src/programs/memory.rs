@@ -7,7 +7,7 @@ use core::ptr::{read_volatile, write_volatile};
 
 use aya_ebpf::bindings::task_struct;
 use stockade_abi::head::Head;
-use stockade_abi::known::{InodeMemory, Known};
+use stockade_abi::known::{self, GUARDED, Guard, InodeMemory, Known, WRITING};
 use stockade_abi::reason::Mode;
 
 use super::atomic;
@@ -35,7 +35,6 @@ pub(crate) struct View {
 pub(crate) struct Sight {
     pub(crate) task: *mut task_struct,
     pub(crate) key: u64,
-    pub(crate) words: *const u64,
 }
 
 /// A directory entry on a mount.
@@ -108,14 +107,15 @@ fn way(memory: *mut InodeMemory, slot: u32) -> *mut Known {
     if memory.is_null() {
         return core::ptr::null_mut();
     }
-    memory.cast::<Known>().wrapping_add((slot & 1) as usize)
+    // SAFETY: inside the value. Said so, the compiler knows that the sum is not null either.
+    unsafe { memory.cast::<Known>().add((slot & 1) as usize) }
 }
 
 /// The sequence number of an entry that is about this place in this view and not being written.
 #[inline(always)]
 fn matching(known: *const Known, place: &Place, view: &View) -> Option<u64> {
     let sequence = field!(known, sequence);
-    let matches = sequence & 1 == 0
+    let matches = !known::is_being_written(sequence)
         && field!(known, dentry) == place.dentry as u64
         && field!(known, mount) == place.mount as u64
         && field!(known, head) == view.key
@@ -130,13 +130,13 @@ fn matching(known: *const Known, place: &Place, view: &View) -> Option<u64> {
 #[inline(always)]
 fn seen(known: *const Known, place: &Place, sight: &Sight) -> Option<u64> {
     let sequence = field!(known, sequence);
-    let matches = sequence & 1 == 0
+    let matches = !known::is_being_written(sequence)
         && field!(known, head) == sight.key
         && field!(known, dentry) == place.dentry as u64
         && field!(known, mount) == place.mount as u64
         && field!(known, root) == root_of(sight.task) as u64
         && field!(known, mounts) == mounts_of(sight.task)
-        && field!(known, renames) == policy::renames(sight.words);
+        && field!(known, renames) == policy::renames();
     matches.then_some(sequence)
 }
 
@@ -200,7 +200,7 @@ pub(crate) fn remember(inode: Pointer, slot: u32, place: &Place, view: &View, le
     }
     let same = matching(known, place, view).is_some();
     let sequence = field!(known, sequence);
-    set!(known, sequence = sequence | 1);
+    set!(known, sequence = sequence | WRITING);
     if !same {
         set!(known, dentry = place.dentry as u64);
         set!(known, mount = place.mount as u64);
@@ -222,7 +222,7 @@ pub(crate) fn remember(inode: Pointer, slot: u32, place: &Place, view: &View, le
         }
         Lesson::Directory { below } => set!(known, below = u64::from(below)),
     }
-    set!(known, sequence = (sequence | 1).wrapping_add(1));
+    set!(known, sequence = sequence.wrapping_add(1) & !WRITING);
     set!(known, busy = 0);
 }
 
@@ -241,4 +241,18 @@ pub(crate) fn comes_again(inode: Pointer) -> bool {
     // SAFETY: as above.
     unsafe { write_volatile(slot, mark) };
     false
+}
+
+/// Whether this inode is the agent's own.
+#[inline(always)]
+fn is_guarded(inode: Pointer) -> bool {
+    let known = way(INODES.get(inode), 0);
+    !known.is_null() && field!(known, dentry) == GUARDED && field!(known, grants) == Guard::Own as u64
+}
+
+/// Whether this directory entry, or the directory that it is in, is the agent's own.
+#[inline(always)]
+pub(crate) fn is_of_agent(dentry: Pointer) -> bool {
+    let parent: Pointer = load!(dentry, dentry_parent as Pointer);
+    is_guarded(load!(dentry, dentry_inode as Pointer)) || is_guarded(load!(parent, dentry_inode as Pointer))
 }

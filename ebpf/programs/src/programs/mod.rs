@@ -1,30 +1,41 @@
 //! One entry for each hook; the rest is in the module of its name.
 
+mod address;
 mod atomic;
 mod climb;
 mod connect;
 mod count;
 mod emit;
 mod exec;
+mod facility;
 mod file;
 mod fork;
+mod inherited;
 mod judge;
 mod kernel;
 mod label;
+mod listen;
 mod maps;
 mod memory;
 mod name;
 mod names;
+mod never;
+mod opened;
 mod path;
 mod peers;
+mod place;
 mod policy;
 mod quick;
 mod rounds;
 mod scratch;
+mod send;
+mod unix;
+mod widen;
 
 use aya_ebpf::macros::lsm;
 use aya_ebpf::programs::LsmContext;
 use stockade_abi::access;
+use stockade_abi::facility::Facility;
 use stockade_abi::hook::Hook;
 
 #[lsm(hook = "bprm_check_security")]
@@ -50,6 +61,36 @@ fn stockade_mmap(ctx: LsmContext) -> i32 {
 #[lsm(hook = "socket_connect")]
 fn stockade_connect(ctx: LsmContext) -> i32 {
     connect::socket_connect(&ctx)
+}
+
+#[lsm(hook = "socket_sendmsg")]
+fn stockade_send(ctx: LsmContext) -> i32 {
+    send::socket_sendmsg(&ctx)
+}
+
+#[lsm(hook = "socket_bind")]
+fn stockade_bind(ctx: LsmContext) -> i32 {
+    listen::socket_bind(&ctx)
+}
+
+#[lsm(hook = "socket_listen")]
+fn stockade_listen(ctx: LsmContext) -> i32 {
+    listen::listening(ctx.arg(2), Hook::Listen, ctx.arg(0))
+}
+
+#[lsm(hook = "socket_accept")]
+fn stockade_accept(ctx: LsmContext) -> i32 {
+    listen::listening(ctx.arg(2), Hook::Accept, ctx.arg(0))
+}
+
+#[lsm(hook = "unix_stream_connect")]
+fn stockade_unix_connect(ctx: LsmContext) -> i32 {
+    unix::reach(ctx.arg(3), Hook::UnixConnect, ctx.arg(1))
+}
+
+#[lsm(hook = "unix_may_send")]
+fn stockade_unix_send(ctx: LsmContext) -> i32 {
+    unix::reach(ctx.arg(2), Hook::UnixSend, unix::inner(ctx.arg(1)))
 }
 
 #[lsm(hook = "task_alloc")]
@@ -109,9 +150,76 @@ fn stockade_truncate(ctx: LsmContext) -> i32 {
     names::file(ctx.arg(1), Hook::Truncate, ctx.arg(0), access::WRITE)
 }
 
+#[lsm(hook = "file_truncate")]
+fn stockade_ftruncate(ctx: LsmContext) -> i32 {
+    opened::truncate(&ctx)
+}
+
+#[lsm(hook = "file_mprotect")]
+fn stockade_mprotect(ctx: LsmContext) -> i32 {
+    opened::mprotect(&ctx)
+}
+
+#[lsm(hook = "file_fcntl")]
+fn stockade_fcntl(ctx: LsmContext) -> i32 {
+    opened::fcntl(&ctx)
+}
+
+#[lsm(hook = "file_permission")]
+fn stockade_permission(ctx: LsmContext) -> i32 {
+    inherited::permission(&ctx)
+}
+
+#[lsm(hook = "file_receive")]
+fn stockade_receive(ctx: LsmContext) -> i32 {
+    inherited::receive(&ctx)
+}
+
+// The first argument of those for extended attributes has another type in each kernel, and is not needed.
+
+#[lsm(hook = "inode_setxattr")]
+fn stockade_setxattr(ctx: LsmContext) -> i32 {
+    never::xattr(ctx.arg(6), Hook::SetXattr, ctx.arg(1), ctx.arg(2))
+}
+
+#[lsm(hook = "inode_removexattr")]
+fn stockade_removexattr(ctx: LsmContext) -> i32 {
+    never::xattr(ctx.arg(3), Hook::RemoveXattr, ctx.arg(1), ctx.arg(2))
+}
+
+#[lsm(hook = "file_ioctl")]
+fn stockade_ioctl(ctx: LsmContext) -> i32 {
+    never::ioctl(ctx.arg(3), Hook::Ioctl, ctx.arg(0), ctx.arg(1))
+}
+
+#[lsm(hook = "file_ioctl_compat")]
+fn stockade_ioctl_compat(ctx: LsmContext) -> i32 {
+    never::ioctl(ctx.arg(3), Hook::IoctlCompat, ctx.arg(0), ctx.arg(1))
+}
+
 #[lsm(hook = "inode_rename")]
 fn stockade_renamed(ctx: LsmContext) -> i32 {
     names::renamed(ctx.arg(4), ctx.arg(1), ctx.arg(3))
+}
+
+#[lsm(hook = "capable")]
+fn stockade_capable(ctx: LsmContext) -> i32 {
+    facility::capable(ctx.arg(4), ctx.arg(0), ctx.arg(2), ctx.arg(3))
+}
+
+/// Hooks that stand for one facility, each with the place of what the programs before answered.
+macro_rules! facilities {
+    ($($program:ident = $kernel:literal($before:literal): $hook:ident, $facility:ident;)+) => {$(
+        #[lsm(hook = $kernel)]
+        fn $program(ctx: LsmContext) -> i32 {
+            facility::hook(ctx.arg($before), Hook::$hook, Facility::$facility)
+        }
+    )+};
+}
+
+facilities! {
+    stockade_mount = "sb_mount"(5): SbMount, Mount;
+    stockade_chroot = "path_chroot"(1): Chroot, Chroot;
 }
 
 #[panic_handler]

@@ -10,7 +10,7 @@ use super::judge::{ALLOW, DENY, Judged, Question, judge, without_object};
 use super::kernel::{Pointer, current, load, offset, probe};
 use super::memory::{self, Lesson, Place, Sight, View};
 use super::policy::{Object, side};
-use super::{climb, count, label, policy, quick, scratch};
+use super::{climb, count, label, policy, quick, scratch, widen};
 
 /// The second argument of a rename that swaps two names.
 const RENAME_EXCHANGE: u32 = 1 << 1;
@@ -18,6 +18,7 @@ const RENAME_EXCHANGE: u32 = 1 << 1;
 const S_IFMT: u32 = 0o170_000;
 const S_IFCHR: u32 = 0o020_000;
 const S_IFBLK: u32 = 0o060_000;
+const S_IFREG: u32 = 0o100_000;
 const S_IFDIR: u32 = 0o040_000;
 /// The number of a whiteout: a character device that overlay file systems mark removed names with.
 const WHITEOUT: u32 = 0;
@@ -76,12 +77,13 @@ pub(crate) fn mknod(before: i32, path: Pointer, dentry: Pointer, mode: u32, devi
     };
     let kind = mode & S_IFMT;
     let makes_device = kind == S_IFBLK || (kind == S_IFCHR && device != WHITEOUT);
-    let access = if makes_device { access::CREATE | NEVER } else { access::CREATE };
+    let runs_as_other = mode & SET_ID != 0 && (kind == S_IFREG || kind == 0);
+    let access = if makes_device || runs_as_other { access::CREATE | NEVER } else { access::CREATE };
     by_name(&doer, &Name::below(path, dentry), access)
 }
 
 /// An access that no rule grants.
-const NEVER: u32 = 1 << 31;
+pub(crate) const NEVER: u32 = 1 << 31;
 
 /// Hooks that make a name below a directory or remove one.
 #[inline(always)]
@@ -162,12 +164,16 @@ fn is_directory(dentry: Pointer) -> bool {
 
 /// `path_link(old_dentry, new_dir, new_dentry)`.
 #[inline(always)]
-pub(crate) fn link(before: i32, _old: Pointer, path: Pointer, dentry: Pointer) -> i32 {
+pub(crate) fn link(before: i32, old: Pointer, path: Pointer, dentry: Pointer) -> i32 {
     let doer = match doer(before, Hook::Link) {
         Ok(doer) => doer,
         Err(answer) => return answer,
     };
-    by_name(&doer, &Name::below(path, dentry), access::LINK | access::CREATE)
+    let answer = by_name(&doer, &Name::below(path, dentry), access::LINK | access::CREATE);
+    if answer != ALLOW {
+        return answer;
+    }
+    widen::link(doer.task, old, load!(path, path_mount as Pointer), dentry)
 }
 
 /// Judges by the name: the short way from the directory's state, or the long way.
@@ -189,11 +195,9 @@ fn judge_name(
     let Some(tag) = label::tag(task) else { return ALLOW };
     let name = Name { directory: Place { dentry: directory, mount }, dentry };
     let head = policy::head(tag.policy);
-    if head.mode() != Some(Mode::Learn)
-        && let Some(words) = policy::words()
-    {
+    if head.mode() != Some(Mode::Learn) {
         let top: Pointer = load!(mount, vfsmount_root as Pointer);
-        let sight = Sight { task, key: head.word(), words };
+        let sight = Sight { task, key: head.word() };
         if dentry != top
             && let Some(grants) = quick::in_directory(tag, head, &name.directory, dentry, &sight)
             && access & !side(grants.granted, tag.flags) == 0
@@ -217,7 +221,8 @@ fn the_long_way(
     let Some(slot) = scratch::claim() else {
         return without_object(&label, Operation::File, Reason::ScratchBusy);
     };
-    let (head, renames) = policy::head_and_renames(label.policy);
+    // Before the path is looked at: what was found under an older count is not remembered.
+    let (head, renames) = (policy::head(label.policy), policy::renames());
     let view = View::of(task, head, renames, label.subject);
     let steady = view.mounts != 0 && is_of_task(task, name) && climb::is_steady(&name.place(), false);
     let own: u32 = load!(name.dentry, dentry_name_len as u32);
@@ -231,9 +236,10 @@ fn the_long_way(
         }
         Err(problem) => Object::none(problem),
     };
-    let problem = scratch::plain(slot, object.problem);
+    let guarded = memory::is_of_agent(name.dentry);
+    let problem = scratch::plain(slot, if guarded { Reason::Guarded as u32 } else { object.problem });
     let object = Object { problem, len: scratch::plain(slot, object.len), ..object };
-    let steady = scratch::plain(slot, u32::from(steady)) != 0;
+    let steady = scratch::plain(slot, u32::from(steady && !guarded)) != 0;
     let question = Question { operation: Operation::File, access, object };
     let judged = judge(&label, head, &question, slot);
     scratch::release(slot);

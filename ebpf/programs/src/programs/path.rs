@@ -2,6 +2,7 @@
 
 use aya_ebpf::bindings::{path, task_struct};
 use aya_ebpf::helpers::generated::bpf_d_path;
+use stockade_abi::access::{AccessSet, CHANGES};
 use stockade_abi::head::Head;
 use stockade_abi::object::View as Prefix;
 use stockade_abi::offsets::UPID_SIZE;
@@ -31,10 +32,22 @@ pub(crate) struct Found {
     /// The directory that the entry was in, and the hash of its name, when the path was read.
     parent: Pointer,
     name: u64,
+    /// Whether it is the agent's own.
+    guarded: bool,
     /// Whether what is decided by the path stays true until something is counted.
     steady: bool,
     /// Whether the last component is the entry's name, so that what is before it is the directory's path.
     in_parent: bool,
+}
+
+impl Found {
+    /// The object, as what asks for `access` finds it: what is the agent's own is there to be read.
+    #[inline(always)]
+    pub(crate) fn object(&self, access: AccessSet, scratch: *mut Scratch) -> Object {
+        let refused = self.guarded && access & CHANGES != 0;
+        let problem = if refused { Reason::Guarded as u32 } else { self.object.problem };
+        Object { problem: scratch::plain(scratch, problem), ..self.object }
+    }
 }
 
 /// Finds the path of `file` and leaves it in the buffer.
@@ -51,7 +64,8 @@ pub(crate) fn of_file(
     // How it went must not be followed through all that comes after.
     found.object.problem = scratch::plain(scratch, found.object.problem);
     found.object.len = scratch::plain(scratch, found.object.len);
-    found.steady = scratch::plain(scratch, u32::from(found.steady)) != 0;
+    found.guarded = scratch::plain(scratch, u32::from(memory::is_of_agent(found.place.dentry))) != 0;
+    found.steady = scratch::plain(scratch, u32::from(found.steady && !found.guarded)) != 0;
     found.in_parent = scratch::plain(scratch, u32::from(found.in_parent)) != 0;
     found
 }
@@ -78,6 +92,7 @@ fn find(
         view: View::of(task, head, renames, subject),
         parent,
         name,
+        guarded: false,
         steady: !head.is_empty() && is_steady(task, file, &place),
         in_parent: false,
     };

@@ -1,4 +1,4 @@
-//! IPv4 peers that were granted before.
+//! IPv4 peers and local ports that were granted before.
 //!
 //! What a table says of a peer depends on nothing but the table and the peer, so the two together are the
 //! whole key, compared as they are. Only what is granted is remembered. Entries are written without a
@@ -9,8 +9,6 @@ use core::ptr::{read_volatile, write_volatile};
 use stockade_abi::head::Head;
 use stockade_abi::label::SESSION;
 
-use super::kernel::{Pointer, load};
-use super::label::Tag;
 use super::maps::{PEER_ENTRIES, PEERS};
 
 /// A peer that a policy grants.
@@ -21,37 +19,10 @@ pub(crate) struct KnownPeer {
     proof: u64,
 }
 
-const AF_INET: u16 = 2;
-/// Bytes of an IPv4 address structure.
-const SOCKADDR_IN: i32 = 16;
-
-/// Address, port, protocol and whether a session asks, in one word; 0 for everything that is not plainly
-/// an IPv4 peer.
+/// Address, port, protocol and whether a session asks, in one word. Address 0 stands for a local port.
 #[inline(always)]
-pub(crate) fn peer(socket: Pointer, address: Pointer, len: i32, tag: Tag) -> u64 {
-    if len < SOCKADDR_IN {
-        return 0;
-    }
-    // SAFETY: the start of an address structure, whose family and data the verifier knows.
-    let family = unsafe { read_volatile(address.cast::<u16>()) };
-    if family != AF_INET {
-        return 0;
-    }
-    // SAFETY: as above.
-    let port = unsafe { read_volatile(address.cast::<u16>().wrapping_add(1)) };
-    // SAFETY: as above.
-    let ip = unsafe { read_volatile(address.cast::<u32>().wrapping_add(1)) };
-    let sock: Pointer = load!(socket, socket_sk as Pointer);
-    // The wildcard is another peer than it says.
-    if ip == 0 || sock.is_null() {
-        return 0;
-    }
-    let protocol: u16 = load!(sock, sock_protocol as u16);
-    // A protocol with a larger number (multipath TCP, say) is none that a rule speaks of.
-    if protocol > 0xff {
-        return 0;
-    }
-    let session = u64::from(tag.flags & SESSION);
+pub(crate) fn key(protocol: u8, port: u16, ip: u32, flags: u32) -> u64 {
+    let session = u64::from(flags & SESSION);
     u64::from(ip) | u64::from(port) << 32 | u64::from(protocol) << 48 | session << 56
 }
 

@@ -11,51 +11,32 @@ use super::maps::{HEADS, TABLES_L, TABLES_M, TABLES_S};
 use super::rounds::{CONTINUE, STOP, rounds};
 use super::scratch::{OBJECT_SIZE, byte_at};
 
-/// The words of all slots.
+/// The head in `slot`. In the slot of the renames stands none, and none is found.
 #[inline(always)]
-pub(crate) fn words() -> Option<*const u64> {
-    HEADS.get_ptr(0).map(|words| words.cast())
+pub(crate) fn head(slot: u32) -> Head {
+    if slot == RENAMES_SLOT { Head::EMPTY } else { word(slot) }
 }
 
 /// The word of `slot`. In the slot of the renames it is no head, which the caller has to know.
 #[inline(always)]
-pub(crate) fn word(words: *const u64, slot: u32) -> Head {
-    let at = words.wrapping_add(slot as usize & (POLICY_SLOTS as usize - 1));
+pub(crate) fn word(slot: u32) -> Head {
+    let at = HEADS.words().wrapping_add(slot as usize & (POLICY_SLOTS as usize - 1));
     // SAFETY: inside the value, by the mask; volatile, since the agent may store at any moment.
     Head::from_word(unsafe { core::ptr::read_volatile(at) })
 }
 
 /// How many directories were about to be renamed until now.
 #[inline(always)]
-pub(crate) fn renames(words: *const u64) -> u64 {
+pub(crate) fn renames() -> u64 {
     // SAFETY: inside the value; volatile, since others count.
-    unsafe { core::ptr::read_volatile(words.wrapping_add(RENAMES_SLOT as usize)) }
-}
-
-/// The head in `slot`, and how many directories were about to be renamed until now.
-#[inline(always)]
-pub(crate) fn head_and_renames(slot: u32) -> (Head, u64) {
-    match words() {
-        Some(words) if slot != RENAMES_SLOT => (word(words, slot), renames(words)),
-        Some(words) => (Head::EMPTY, renames(words)),
-        None => (Head::EMPTY, 0),
-    }
-}
-
-/// The head in `slot`.
-#[inline(always)]
-pub(crate) fn head(slot: u32) -> Head {
-    head_and_renames(slot).0
+    unsafe { core::ptr::read_volatile(HEADS.words().wrapping_add(RENAMES_SLOT as usize)) }
 }
 
 /// Counts a directory that is about to be renamed.
 #[inline(always)]
 pub(crate) fn count_rename() {
-    if let Some(words) = HEADS.get_ptr_mut(0) {
-        let at = words.cast::<u64>().wrapping_add(RENAMES_SLOT as usize);
-        // SAFETY: inside the value.
-        unsafe { atomic::increment(at) };
-    }
+    // SAFETY: inside the value.
+    unsafe { atomic::increment(HEADS.words().wrapping_add(RENAMES_SLOT as usize)) };
 }
 
 /// A table in a map, of one of three sizes.
@@ -116,6 +97,9 @@ pub(crate) struct Object {
 pub(crate) const PEER: u32 = 0xff;
 
 impl Object {
+    /// What is judged has no object.
+    pub(crate) const NOTHING: Self = Self { skip: 0, split: 0, len: 0, start: 0, problem: 0 };
+
     /// No object, for `problem`.
     #[inline(always)]
     pub(crate) fn none(problem: Reason) -> Self {
@@ -151,6 +135,16 @@ impl Policy {
             Size::Small => TABLES_S.get_value(number, &0).map(|words| Self::Small(Words(words.as_ptr()))),
             Size::Medium => TABLES_M.get_value(number, &0).map(|words| Self::Medium(Words(words.as_ptr()))),
             Size::Large => TABLES_L.get_value(number, &0).map(|words| Self::Large(Words(words.as_ptr()))),
+        }
+    }
+
+    /// One of the first words of the table.
+    #[inline(always)]
+    pub(crate) fn word(&self, index: u32) -> u64 {
+        match self {
+            Self::Small(table) => table.word(index),
+            Self::Medium(table) => table.word(index),
+            Self::Large(table) => table.word(index),
         }
     }
 

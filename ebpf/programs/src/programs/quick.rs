@@ -14,10 +14,22 @@ use super::memory::{self, Lesson, Place, Sight, View};
 use super::name;
 use super::policy::{self, Grants, Policy, side};
 
-/// Whether what is wanted of the file is plainly granted. `settled`: the file was there before. `implied`:
-/// it is not this that is judged.
+/// Whether everything that is wanted of the file is remembered as granted.
 #[inline(always)]
-pub(crate) fn file(
+pub(crate) fn remembered(task: *mut task_struct, tag: Tag, file: Pointer, wanted: impl Fn() -> u32) -> bool {
+    let known = memory::entry(load!(file, file_inode as Pointer), tag.policy);
+    if known.is_null() {
+        return false;
+    }
+    let sight = Sight { task, key: policy::word(tag.policy).word() };
+    let granted = memory::granted(known, &place_of(file), &sight);
+    granted.is_some_and(|granted| wanted() & !side(granted, tag.flags) == 0)
+}
+
+/// The same of what is not remembered, or not as much of it. `settled`: the file was there before.
+/// `implied`: it is not this that is judged.
+#[inline(always)]
+pub(crate) fn unremembered(
     task: *mut task_struct,
     tag: Tag,
     file: Pointer,
@@ -25,29 +37,16 @@ pub(crate) fn file(
     settled: impl Fn() -> bool,
     implied: impl Fn() -> bool,
 ) -> bool {
-    let Some(words) = policy::words() else { return false };
-    let head = policy::word(words, tag.policy);
-    let known = memory::entry(load!(file, file_inode as Pointer), tag.policy);
-    let place =
-        || Place { dentry: load!(file, file_dentry as Pointer), mount: load!(file, file_mount as Pointer) };
-    if !known.is_null() {
-        let sight = Sight { task, key: head.word(), words };
-        if let Some(granted) = memory::granted(known, &place(), &sight) {
-            return wanted() & !side(granted, tag.flags) == 0;
-        }
-    }
+    let head = policy::word(tag.policy);
+    let place = place_of(file);
     if head.mode() == Some(Mode::Learn) {
-        let Some(label) = label::of(task) else { return false };
-        let sight = Sight { task, key: memory::key(head, label.subject), words };
-        let granted = if known.is_null() { None } else { memory::granted(known, &place(), &sight) };
-        return granted.is_some_and(|granted| wanted() & !side(granted, tag.flags) == 0);
+        return was_reported(task, tag, head, file, &place, wanted);
     }
-    let renames = policy::renames(words);
-    let place = place();
+    let renames = policy::renames();
     if implied() || load!(place.dentry, dentry_hashed as u64) == 0 {
         return false;
     }
-    let Some(grants) = by_name(tag, head, &place, &Sight { task, key: head.word(), words }) else {
+    let Some(grants) = by_name(tag, head, &place, &Sight { task, key: head.word() }) else {
         return false;
     };
     if wanted() & !side(grants.granted, tag.flags) != 0 {
@@ -61,6 +60,31 @@ pub(crate) fn file(
         memory::remember(inode, tag.policy, &place, &view, lesson);
     }
     true
+}
+
+#[inline(always)]
+fn place_of(file: Pointer) -> Place {
+    Place { dentry: load!(file, file_dentry as Pointer), mount: load!(file, file_mount as Pointer) }
+}
+
+/// Whether learning has reported everything that is wanted of the file.
+#[inline(always)]
+fn was_reported(
+    task: *mut task_struct,
+    tag: Tag,
+    head: Head,
+    file: Pointer,
+    place: &Place,
+    wanted: impl Fn() -> u32,
+) -> bool {
+    let Some(label) = label::of(task) else { return false };
+    let known = memory::entry(load!(file, file_inode as Pointer), tag.policy);
+    if known.is_null() {
+        return false;
+    }
+    let sight = Sight { task, key: memory::key(head, label.subject) };
+    let reported = memory::granted(known, place, &sight);
+    reported.is_some_and(|reported| wanted() & !side(reported, tag.flags) == 0)
 }
 
 /// What the table grants on an entry of a directory whose state is remembered.
@@ -106,13 +130,10 @@ pub(crate) fn in_directory(
 /// What is remembered of a program's file: the words `granted` and `groups` of a table.
 #[inline(always)]
 pub(crate) fn program(task: *mut task_struct, policy: u32, file: Pointer) -> Option<(u64, u64)> {
-    let words = policy::words()?;
-    let head = policy::word(words, policy);
+    let head = policy::word(policy);
     let known = memory::entry(load!(file, file_inode as Pointer), policy);
     if known.is_null() || head.mode() == Some(Mode::Learn) {
         return None;
     }
-    let place =
-        Place { dentry: load!(file, file_dentry as Pointer), mount: load!(file, file_mount as Pointer) };
-    memory::granted_to_program(known, &place, &Sight { task, key: head.word(), words })
+    memory::granted_to_program(known, &place_of(file), &Sight { task, key: head.word() })
 }

@@ -27,8 +27,13 @@ pub(crate) struct Agent(Child);
 impl Agent {
     /// Starts it and waits until it is healthy, with every hook proven.
     pub(crate) fn start() -> Result<Self> {
+        Self::start_as(&stockade())
+    }
+
+    /// The same with another binary.
+    pub(crate) fn start_as(program: &Path) -> Result<Self> {
         fs::create_dir_all(PROFILES).context(PROFILES)?;
-        let mut agent = Self(agent_command()?.spawn().context("starting the agent")?);
+        let mut agent = Self::spawn(program)?;
         let status = cli(&["status", "--wait", "90s", "-o", "json"])?;
         if let Some(ended) = agent.0.try_wait().context("looking after the agent")? {
             bail!("the agent ended with {ended}: {}", last_words());
@@ -38,6 +43,16 @@ impl Agent {
         let hooks = status["hooks"].as_array().context("no hooks in status")?;
         ensure!(!hooks.is_empty() && hooks.iter().all(|hook| hook["proven"] == true), "unproven: {hooks:?}");
         Ok(agent)
+    }
+
+    /// Starts it, whatever becomes of it.
+    pub(crate) fn spawn(program: &Path) -> Result<Self> {
+        Ok(Self(agent_command(program)?.spawn().context("starting the agent")?))
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        self.0.try_wait().context("looking after the agent")
     }
 
     /// Has no chance to say good-bye.
@@ -70,9 +85,9 @@ impl Drop for Agent {
 }
 
 /// The agent's command line.
-pub(crate) fn agent_command() -> Result<Command> {
+fn agent_command(program: &Path) -> Result<Command> {
     let log = OpenOptions::new().create(true).append(true).open(LOG).context(LOG)?;
-    let mut command = Command::new(stockade());
+    let mut command = Command::new(program);
     command.args(["agent", "--profiles", PROFILES, "--state", STATE]);
     command.stdin(Stdio::null()).stdout(log.try_clone().context(LOG)?).stderr(log);
     Ok(command)
@@ -154,15 +169,17 @@ struct Object {
     address: Option<String>,
     port: Option<u16>,
     protocol: Option<String>,
+    capability: Option<String>,
+    facility: Option<String>,
 }
 
 impl Event {
     /// The object as the cases write it.
     pub(crate) fn object(&self) -> Option<String> {
-        let Object { path, address, port, protocol } = &self.object;
-        path.clone().or_else(|| {
+        let Object { path, address, port, protocol, capability, facility } = &self.object;
+        path.clone().or(capability.clone()).or(facility.clone()).or_else(|| {
             let (port, protocol) = (port.as_ref()?, protocol.as_ref()?);
-            let address = address.as_ref()?;
+            let Some(address) = address.as_ref() else { return Some(format!("{protocol}:{port}")) };
             let address = if address.contains(':') { format!("[{address}]") } else { address.clone() };
             Some(format!("{address}:{port}/{protocol}"))
         })

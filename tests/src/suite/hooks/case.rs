@@ -12,6 +12,13 @@ use super::words::replaced;
 /// Where a guest has the cases.
 pub(super) const CASES: &str = "/stockade/cases";
 
+/// What guests' root has.
+const CAPABILITIES: &str = "chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap \
+    linux_immutable net_bind_service net_broadcast net_admin net_raw ipc_lock ipc_owner sys_module sys_rawio \
+    sys_chroot sys_ptrace sys_pacct sys_admin sys_boot sys_nice sys_resource sys_time sys_tty_config mknod \
+    lease audit_write audit_control setfcap mac_override mac_admin syslog wake_alarm block_suspend \
+    audit_read perfmon bpf checkpoint_restore";
+
 /// One thing to do, and what is to become of it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -25,8 +32,20 @@ pub(super) struct Case {
     files: Vec<Value>,
     #[serde(default)]
     peers: Vec<Value>,
+    /// Capabilities that the profile grants; all of them if nothing is said.
+    #[serde(default)]
+    capabilities: Option<Vec<Value>>,
+    #[serde(default)]
+    facilities: Vec<Value>,
+    #[serde(default)]
+    listen: Vec<Value>,
+    #[serde(default)]
+    deny: Option<Value>,
     #[serde(default)]
     sessions: Option<Value>,
+    /// A file that is open for reading and writing as standard input.
+    #[serde(default)]
+    pub(super) given: Option<String>,
     /// Arguments of `guest act`.
     pub(super) act: Vec<String>,
     /// What under enforce is denied, and under audit would be; nothing for a case that is allowed.
@@ -61,6 +80,12 @@ pub(super) enum Step {
     Tool(String),
     /// A program that maps the file that its first argument names, executable.
     Mapper(String),
+    /// One that maps it readable and makes that executable.
+    Protector(String),
+    /// One that opens it to append, and maps it so that it can be written anywhere.
+    Overwriter(String),
+    /// The same, with a mapping that is made writable later.
+    LateOverwriter(String),
     /// The tool once more, to be started through this loader.
     Loaded {
         path: String,
@@ -104,9 +129,20 @@ pub(super) enum Step {
     },
     /// A peer that waits.
     Tcp(String),
+    /// One that sends an open file to whoever comes.
+    Sender {
+        at: String,
+        file: String,
+    },
     Udp(String),
     Unix(String),
     Abstract(String),
+    UnixDatagram(String),
+    /// One that nobody looks at.
+    UnixListed(String),
+    AbstractDatagram(String),
+    /// A socket that listens there as the actor's standard input, with a client that waits.
+    HandedOver(String),
 }
 
 /// An event.
@@ -143,6 +179,8 @@ pub(super) enum Effect {
     Owner { path: String, id: u32 },
     /// The file is no longer as it was.
     Changed(String),
+    /// A file system is mounted there.
+    Mounted(String),
     /// The actor printed this.
     Stdout(String),
     /// A peer of the set-up was reached.
@@ -156,6 +194,8 @@ pub(super) struct Learned {
     pub(super) exec: Vec<Value>,
     pub(super) files: Vec<Value>,
     pub(super) peers: Vec<Value>,
+    pub(super) capabilities: Vec<Value>,
+    pub(super) listen: Vec<Value>,
 }
 
 /// A case as written, before its words are replaced.
@@ -210,8 +250,10 @@ impl Template {
 impl Case {
     /// The same, in surroundings of nothing but its peers.
     pub(super) fn among_peers(&self) -> Self {
-        let is_peer =
-            |step: &&Step| matches!(step, Step::Tcp(_) | Step::Udp(_) | Step::Unix(_) | Step::Abstract(_));
+        let is_peer = |step: &&Step| {
+            matches!(step, Step::Tcp(_) | Step::Udp(_) | Step::Unix(_) | Step::Abstract(_))
+                || matches!(step, Step::UnixDatagram(_) | Step::AbstractDatagram(_))
+        };
         Self { setup: self.setup.iter().filter(is_peer).cloned().collect(), effect: None, ..self.clone() }
     }
 
@@ -228,7 +270,21 @@ impl Case {
         }
         exec.extend(self.exec.iter().cloned());
         files.extend(self.files.iter().cloned());
-        let mut spec = json!({"mode": mode, "exec": exec, "files": files, "peers": self.peers});
+        let capabilities = match &self.capabilities {
+            None if mode != "learn" => CAPABILITIES.split_whitespace().map(Value::from).collect(),
+            None => Vec::new(),
+            Some(capabilities) => capabilities.clone(),
+        };
+        let mut spec = json!({
+            "mode": mode, "exec": exec, "files": files, "peers": self.peers,
+            "capabilities": capabilities, "facilities": self.facilities,
+        });
+        if !self.listen.is_empty() {
+            spec["listen"] = json!(self.listen);
+        }
+        if let Some(deny) = &self.deny {
+            spec["deny"] = deny.clone();
+        }
         if let Some(sessions) = &self.sessions {
             spec["sessions"] = sessions.clone();
         }

@@ -30,44 +30,86 @@ const TOOL: [u8; 52] = [
     0x0f, 0x05, // syscall
 ];
 
-/// Opens the file that its first argument names and maps it executable.
-const MAPPER: [u8; 80] = [
-    0x48, 0x8b, 0x7c, 0x24, 0x10, // mov rdi, [rsp+16]: the first argument
-    0x31, 0xf6, // xor esi, esi: O_RDONLY
-    0xb8, 0x02, 0x00, 0x00, 0x00, // mov eax, open
-    0x0f, 0x05, // syscall
-    0x85, 0xc0, // test eax, eax
-    0x78, 0x28, // js failed
-    0x41, 0x89, 0xc0, // mov r8d, eax
-    0x31, 0xff, // xor edi, edi
-    0xbe, 0x00, 0x10, 0x00, 0x00, // mov esi, 4096
-    0xba, 0x05, 0x00, 0x00, 0x00, // mov edx, PROT_READ|PROT_EXEC
-    0x41, 0xba, 0x02, 0x00, 0x00, 0x00, // mov r10d, MAP_PRIVATE
-    0x45, 0x31, 0xc9, // xor r9d, r9d
-    0xb8, 0x09, 0x00, 0x00, 0x00, // mov eax, mmap
-    0x0f, 0x05, // syscall
-    0x48, 0x85, 0xc0, // test rax, rax
-    0x78, 0x04, // js failed
-    0x31, 0xff, // xor edi, edi
-    0xeb, 0x0f, // jmp end
-    // failed:
-    0x83, 0xf8, 0xf3, // cmp eax, -EACCES
-    0xbf, 0x29, 0x00, 0x00, 0x00, // mov edi, 41
-    0x75, 0x05, // jne end
-    0xbf, 0x28, 0x00, 0x00, 0x00, // mov edi, 40
-    // end:
-    0xb8, 0xe7, 0x00, 0x00, 0x00, // mov eax, exit_group
-    0x0f, 0x05, // syscall
-];
+/// How a file is opened and mapped: flags of open, protection and flags of mmap, and the protection that the
+/// mapping gets in the end.
+#[derive(Clone, Copy)]
+pub(super) struct Mapping {
+    open: u32,
+    first: u32,
+    flags: u32,
+    last: u32,
+}
+
+const READ_ONLY: u32 = 0;
+const APPENDING: u32 = 0x402; // O_RDWR|O_APPEND
+const READABLE: u32 = 1;
+const WRITABLE: u32 = 3;
+const EXECUTABLE: u32 = 5;
+const SHARED: u32 = 1;
+const PRIVATE: u32 = 2;
+
+/// Executable at once.
+pub(super) const MAPPER: Mapping =
+    Mapping { open: READ_ONLY, first: EXECUTABLE, flags: PRIVATE, last: EXECUTABLE };
+/// Readable, and made executable afterwards.
+pub(super) const PROTECTOR: Mapping =
+    Mapping { open: READ_ONLY, first: READABLE, flags: PRIVATE, last: EXECUTABLE };
+/// Opened to append, and mapped so that it can be written anywhere.
+pub(super) const OVERWRITER: Mapping =
+    Mapping { open: APPENDING, first: WRITABLE, flags: SHARED, last: WRITABLE };
+/// The same, made writable afterwards.
+pub(super) const LATE_OVERWRITER: Mapping =
+    Mapping { open: APPENDING, first: READABLE, flags: SHARED, last: WRITABLE };
+
+/// Opens the file that its first argument names and maps it.
+fn mapping(how: Mapping) -> Vec<u8> {
+    let Mapping { open, first, flags, last } = how;
+    let number = |code: &[u8], number: u32| [code, &number.to_le_bytes()].concat();
+    [
+        vec![0x48, 0x8b, 0x7c, 0x24, 0x10], // mov rdi, [rsp+16]: the first argument
+        number(&[0xbe], open),              // mov esi, the flags
+        vec![0xb8, 0x02, 0x00, 0x00, 0x00], // mov eax, open
+        vec![0x0f, 0x05],                   // syscall
+        vec![0x85, 0xc0],                   // test eax, eax
+        vec![0x78, 0x3c],                   // js failed
+        vec![0x41, 0x89, 0xc0],             // mov r8d, eax
+        vec![0x31, 0xff],                   // xor edi, edi
+        vec![0xbe, 0x00, 0x10, 0x00, 0x00], // mov esi, 4096
+        number(&[0xba], first),             // mov edx, the protection
+        number(&[0x41, 0xba], flags),       // mov r10d, the flags
+        vec![0x45, 0x31, 0xc9],             // xor r9d, r9d
+        vec![0xb8, 0x09, 0x00, 0x00, 0x00], // mov eax, mmap
+        vec![0x0f, 0x05],                   // syscall
+        vec![0x48, 0x85, 0xc0],             // test rax, rax
+        vec![0x78, 0x18],                   // js failed
+        vec![0x48, 0x89, 0xc7],             // mov rdi, rax
+        number(&[0xba], last),              // mov edx, the protection
+        vec![0xb8, 0x0a, 0x00, 0x00, 0x00], // mov eax, mprotect
+        vec![0x0f, 0x05],                   // syscall
+        vec![0x48, 0x85, 0xc0],             // test rax, rax
+        vec![0x78, 0x04],                   // js failed
+        vec![0x31, 0xff],                   // xor edi, edi
+        vec![0xeb, 0x0f],                   // jmp end
+        // failed:
+        vec![0x83, 0xf8, 0xf3],             // cmp eax, -EACCES
+        vec![0xbf, 0x29, 0x00, 0x00, 0x00], // mov edi, 41
+        vec![0x75, 0x05],                   // jne end
+        vec![0xbf, 0x28, 0x00, 0x00, 0x00], // mov edi, 40
+        // end:
+        vec![0xb8, 0xe7, 0x00, 0x00, 0x00], // mov eax, exit_group
+        vec![0x0f, 0x05],                   // syscall
+    ]
+    .concat()
+}
 
 /// The tool as a program; it can also be a loader.
 pub(super) fn tool() -> Vec<u8> {
     program(&TOOL, None)
 }
 
-/// The mapper as a program.
-pub(super) fn mapper() -> Vec<u8> {
-    program(&MAPPER, None)
+/// What maps a file, as a program.
+pub(super) fn mapper(how: Mapping) -> Vec<u8> {
+    program(&mapping(how), None)
 }
 
 /// The tool as a program that is started by the loader at `path`.

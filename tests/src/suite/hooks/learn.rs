@@ -70,8 +70,14 @@ fn act(profile: &str, case: &Case) -> Result<()> {
 /// The learned profile: each rule wanted is in it once, and there is nothing to say against it.
 fn export(template: &Template, dir: &str) -> Result<String> {
     let case = template.case(dir)?;
-    let sections =
-        [("exec", &case.learned.exec), ("files", &case.learned.files), ("peers", &case.learned.peers)];
+    let learned = &case.learned;
+    let sections = [
+        ("exec", &learned.exec),
+        ("files", &learned.files),
+        ("peers", &learned.peers),
+        ("listen", &learned.listen),
+        ("capabilities", &learned.capabilities),
+    ];
     let mut last = String::new();
     // Observations wait a moment for company before they are stored.
     let exported = eventually(PATIENCE, "an export that holds what was done", || {

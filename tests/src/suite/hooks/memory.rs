@@ -54,7 +54,7 @@ fn profile(name: &str) -> String {
         "apiVersion: stockade.dev/v1alpha1\nkind: Profile\nmetadata: {{ name: {NAME} }}\nspec:\n  mode: \
          enforce\n  exec:\n    - path: /stockade/guest\n  files:\n    - path: {DIR}/*/{name}\n      access: \
          [read]\n    - path: {DIR}/*/yes/**\n      access: [read, create, delete]\n    - path: \
-         /proc/self/**\n      access: [read]\n"
+         /proc/self/**\n      access: [read]\n  capabilities: [sys_chroot]\n  facilities: [chroot]\n"
     )
 }
 

@@ -1,17 +1,21 @@
 //! What a case needs around it, and what can be seen of it afterwards.
 
 use std::fs;
-use std::io::ErrorKind;
-use std::net::{TcpListener, UdpSocket};
-use std::os::fd::OwnedFd;
+use std::io::{ErrorKind, IoSlice};
+use std::mem::MaybeUninit;
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-use std::os::unix::net::{SocketAddr as UnixAddr, UnixListener};
+use std::os::unix::net::{SocketAddr as UnixAddr, UnixDatagram, UnixListener};
 use std::path::Path;
+use std::process::Stdio;
+use std::thread;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use rustix::fs::{Mode, OFlags, mkdirat, openat};
 use rustix::mount::{MountFlags, mount};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
 use super::case::{Case, Effect, Step};
 use super::elf;
@@ -24,6 +28,16 @@ pub(super) struct Scene {
 }
 
 enum Peer {
+    Datagram(UnixDatagram),
+    /// Nobody looks at it.
+    Listed {
+        _datagram: UnixDatagram,
+    },
+    /// Waits for the actor itself.
+    Client {
+        listener: TcpListener,
+        _client: TcpStream,
+    },
     Tcp(TcpListener),
     Udp(UdpSocket),
     Unix(UnixListener),
@@ -44,6 +58,16 @@ impl Scene {
         Ok(Self { peers, before })
     }
 
+    /// What the actor gets as standard input.
+    pub(super) fn stdin(&self) -> Result<Stdio> {
+        for peer in &self.peers {
+            if let Peer::Client { listener, .. } = peer {
+                return Ok(OwnedFd::from(listener.try_clone()?).into());
+            }
+        }
+        Ok(Stdio::null())
+    }
+
     /// Whether the effect is there; none if nothing can be seen.
     pub(super) fn seen(&self, case: &Case, stdout: &str) -> Result<Option<bool>> {
         Ok(match &case.effect {
@@ -59,6 +83,10 @@ impl Scene {
             }
             Some(Effect::Changed(path)) => {
                 Some(fs::read(path).with_context(|| format!("reading {path}"))? != self.before)
+            }
+            Some(Effect::Mounted(path)) => {
+                let mounts = fs::read_to_string("/proc/self/mounts").context("reading the mounts")?;
+                Some(mounts.lines().any(|line| line.split(' ').nth(1) == Some(path)))
             }
             Some(Effect::Stdout(text)) => Some(stdout.contains(text)),
             Some(Effect::Peer) => {
@@ -76,6 +104,8 @@ impl Peer {
     /// Whether somebody came. On this machine who came is here before its call returns.
     fn touched(&self) -> Result<bool> {
         let came = match self {
+            Self::Client { .. } | Self::Listed { .. } => return Ok(false),
+            Self::Datagram(socket) => socket.recv(&mut [0; 16]).map(drop),
             Self::Tcp(listener) => listener.accept().map(drop),
             Self::Udp(socket) => socket.recv(&mut [0; 16]).map(drop),
             Self::Unix(listener) => listener.accept().map(drop),
@@ -93,7 +123,10 @@ fn make(step: &Step) -> Result<Option<Peer>> {
         Step::Dir(path) => fs::create_dir_all(path)?,
         Step::File { path, text } => write(path, text.as_bytes(), 0o644)?,
         Step::Tool(path) => write(path, &elf::tool(), 0o755)?,
-        Step::Mapper(path) => write(path, &elf::mapper(), 0o755)?,
+        Step::Mapper(path) => write(path, &elf::mapper(elf::MAPPER), 0o755)?,
+        Step::Protector(path) => write(path, &elf::mapper(elf::PROTECTOR), 0o755)?,
+        Step::Overwriter(path) => write(path, &elf::mapper(elf::OVERWRITER), 0o755)?,
+        Step::LateOverwriter(path) => write(path, &elf::mapper(elf::LATE_OVERWRITER), 0o755)?,
         Step::Loaded { path, loader } => write(path, &elf::loaded(loader), 0o755)?,
         Step::Script { path, interpreter } => {
             write(path, format!("#!{interpreter}\n").as_bytes(), 0o755)?;
@@ -113,12 +146,25 @@ fn make(step: &Step) -> Result<Option<Peer>> {
             listener.set_nonblocking(true)?;
             return Ok(Some(Peer::Tcp(listener)));
         }
+        Step::Sender { at, file } => sender(at, file)?,
         Step::Udp(address) => {
             let socket = UdpSocket::bind(address)?;
             socket.set_nonblocking(true)?;
             return Ok(Some(Peer::Udp(socket)));
         }
-        Step::Unix(path) => return unix(UnixListener::bind(path)?),
+        Step::HandedOver(address) => {
+            let listener = TcpListener::bind(address)?;
+            let _client = TcpStream::connect(address)?;
+            return Ok(Some(Peer::Client { listener, _client }));
+        }
+        Step::UnixDatagram(path) => return datagram(UnixDatagram::bind(fresh(path)?)?),
+        Step::UnixListed(path) => {
+            return Ok(Some(Peer::Listed { _datagram: UnixDatagram::bind(fresh(path)?)? }));
+        }
+        Step::AbstractDatagram(name) => {
+            return datagram(UnixDatagram::bind_addr(&UnixAddr::from_abstract_name(name)?)?);
+        }
+        Step::Unix(path) => return unix(UnixListener::bind(fresh(path)?)?),
         Step::Abstract(name) => {
             return unix(UnixListener::bind_addr(&UnixAddr::from_abstract_name(name)?)?);
         }
@@ -126,9 +172,30 @@ fn make(step: &Step) -> Result<Option<Peer>> {
     Ok(None)
 }
 
+/// Sends the file, open for reading, to the first who comes; goes with this process.
+fn sender(at: &str, file: &str) -> Result<()> {
+    let listener = UnixListener::bind(at)?;
+    let file = fs::File::open(file)?;
+    thread::spawn(move || -> Result<()> {
+        let (peer, _) = listener.accept()?;
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        let files = [file.as_fd()];
+        ensure!(control.push(SendAncillaryMessage::ScmRights(&files)), "no room");
+        sendmsg(&peer, &[IoSlice::new(b"x")], &mut control, SendFlags::empty())?;
+        Ok(())
+    });
+    Ok(())
+}
+
 fn unix(listener: UnixListener) -> Result<Option<Peer>> {
     listener.set_nonblocking(true)?;
     Ok(Some(Peer::Unix(listener)))
+}
+
+fn datagram(socket: UnixDatagram) -> Result<Option<Peer>> {
+    socket.set_nonblocking(true)?;
+    Ok(Some(Peer::Datagram(socket)))
 }
 
 /// Writes a file, with the directories that it needs.
@@ -152,4 +219,14 @@ fn abyss(at: &str, name: &str, levels: u32, leaf: &str, text: &str) -> Result<()
     let file = openat(&here, leaf, write, Mode::from_raw_mode(0o755))?;
     rustix::io::write(&file, text.as_bytes())?;
     Ok(())
+}
+
+/// A path at which no socket is left from before.
+fn fresh(path: &str) -> Result<&str> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("removing {path}"))
+        }
+        Ok(()) | Err(_) => Ok(path),
+    }
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use super::agent::run;
 
 /// A subject that does what it is told, one action at a time.
-pub(super) struct Subject {
+pub(crate) struct Subject {
     child: Child,
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
@@ -16,7 +16,7 @@ pub(super) struct Subject {
 
 impl Subject {
     /// Starts one under a profile, a file or a name, and waits until it answers.
-    pub(super) fn start(profile: &str) -> Result<Self> {
+    pub(crate) fn start(profile: &str) -> Result<Self> {
         let mut child = run(profile, None)
             .args(["/stockade/guest", "act", "serve"])
             .stdin(Stdio::piped())
@@ -32,17 +32,17 @@ impl Subject {
         Ok(subject)
     }
 
-    pub(super) fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// Has it do something; its exit code, had it been called for it.
-    pub(super) fn ask(&mut self, action: &str) -> Result<u8> {
+    pub(crate) fn ask(&mut self, action: &str) -> Result<u8> {
         Ok(self.hear(action)?.0)
     }
 
     /// The same, with what it printed.
-    pub(super) fn hear(&mut self, action: &str) -> Result<(u8, String)> {
+    pub(crate) fn hear(&mut self, action: &str) -> Result<(u8, String)> {
         let input = self.input.as_mut().context("no standard input")?;
         writeln!(input, "{action}").with_context(|| format!("asking for {action}"))?;
         let mut printed = String::new();
@@ -59,7 +59,7 @@ impl Subject {
     }
 
     /// Lets it end.
-    pub(super) fn end(mut self) -> Result<()> {
+    pub(crate) fn end(mut self) -> Result<()> {
         drop(self.input.take());
         let status = self.child.wait().context("waiting for the subject")?;
         ensure!(status.success(), "the subject ended with {status}");

@@ -1,0 +1,139 @@
+//! Judging what has no object: capabilities and facilities.
+
+use aya_ebpf::bindings::task_struct;
+use core::arch::asm;
+use stockade_abi::capability::WAKE_ALARM;
+use stockade_abi::facility::Facility;
+use stockade_abi::hook::Hook;
+use stockade_abi::label::{CANARY, SESSION};
+use stockade_abi::reason::{Mode, Operation, Reason, Verdict};
+use stockade_abi::table::{CAPABILITIES, CAPABILITIES_DENIED, FACILITIES, FACILITIES_DENIED};
+
+use super::emit::{self, Record};
+use super::judge::{ALLOW, Question, mode_number, verdict_number};
+use super::kernel::{Pointer, current, load};
+use super::label::Tag;
+use super::policy::{Object, Policy, side};
+use super::{count, label, policy};
+
+/// `-EPERM`: what the kernel itself answers to who lacks a privilege.
+const DENY: i32 = -1;
+/// [`DENY`], put so that the compiler does not make it of the condition: of a negated number the verifier
+/// forgets the bounds.
+#[inline(always)]
+fn deny() -> i32 {
+    let answer: i64;
+    // SAFETY: an assignment.
+    unsafe { asm!("{answer} = {deny}", answer = out(reg) answer, deny = const DENY, options(nostack)) };
+    answer as i32
+}
+
+/// `opts` of a check whose failure means nothing.
+const CAP_OPT_NOAUDIT: u32 = 1 << 1;
+
+/// A hook that stands for one facility.
+#[inline(always)]
+pub(crate) fn hook(before: i32, hook: Hook, facility: Facility) -> i32 {
+    if before != 0 {
+        return before;
+    }
+    let task = current();
+    let Some(tag) = label::tag(task) else { return ALLOW };
+    if tag.flags & CANARY != 0 {
+        count::canary(hook);
+        return DENY;
+    }
+    judge(task, tag, facility)
+}
+
+/// `capable(cred, ns, cap, opts)`.
+#[inline(always)]
+pub(crate) fn capable(before: i32, cred: Pointer, number: u32, options: u32) -> i32 {
+    if before != 0 {
+        return before;
+    }
+    let task = current();
+    let Some(tag) = label::tag(task) else { return ALLOW };
+    if tag.flags & CANARY != 0 {
+        // Other capabilities stand before the hooks that it is to reach.
+        if number != WAKE_ALARM {
+            return ALLOW;
+        }
+        count::canary(Hook::Capable);
+        return DENY;
+    }
+    // The kernel asks for others too: an overlay for who mounted it, a file for who opened it.
+    let own: Pointer = load!(task.cast(), task_cred as Pointer);
+    let real: Pointer = load!(task.cast(), task_real_cred as Pointer);
+    if cred != own || cred != real {
+        return ALLOW;
+    }
+    decide(task, tag, Operation::Capability, number, options & CAP_OPT_NOAUDIT != 0)
+}
+
+/// Judges the use of a facility.
+#[inline(always)]
+pub(crate) fn judge(task: *mut task_struct, tag: Tag, facility: Facility) -> i32 {
+    decide(task, tag, Operation::Facility, facility as u32, false)
+}
+
+/// The short way out is where the table grants it. `quiet`: a refusal is not worth a record.
+#[inline(always)]
+fn decide(task: *mut task_struct, tag: Tag, operation: Operation, number: u32, quiet: bool) -> i32 {
+    let head = policy::head(tag.policy);
+    let policy = Policy::find(head);
+    let mut denied = false;
+    if let (Some(policy), Some(Mode::Audit | Mode::Enforce)) = (&policy, head.mode()) {
+        if granted(policy, tag.flags, operation, number) {
+            return ALLOW;
+        }
+        denied = taken(policy, operation, number);
+    }
+    let reason = match (&policy, head.mode()) {
+        (None, _) | (Some(_), None) if head.is_empty() => Reason::UnknownSubject,
+        (None, _) | (Some(_), None) => Reason::PolicyCorrupt,
+        (Some(_), Some(Mode::Audit | Mode::Enforce)) if denied => Reason::DenyRule,
+        (Some(_), Some(Mode::Learn | Mode::Audit | Mode::Enforce)) => Reason::NoRule,
+    } as u32;
+    let mode = mode_number(head.mode());
+    let verdict = verdict_number(reason, mode);
+    let answer = if verdict == Verdict::Denied as u32 { deny() } else { ALLOW };
+    if quiet {
+        return answer;
+    }
+    count::decision(reason);
+    let Some(label) = label::of(task) else { return answer };
+    let question = Question { operation, access: number, object: Object::NOTHING };
+    let generation = head.generation();
+    emit::power(&Record {
+        label: &label,
+        question: &question,
+        mode,
+        verdict,
+        reason,
+        missing: 0,
+        generation,
+    });
+    answer
+}
+
+/// Whether the table grants it to who has these flags of a label.
+#[inline(always)]
+fn granted(policy: &Policy, flags: u32, operation: Operation, number: u32) -> bool {
+    if operation as u32 == Operation::Capability as u32 {
+        let of_session = u32::from(flags & SESSION != 0);
+        policy.word(CAPABILITIES + of_session) >> (number & 63) & 1 != 0
+    } else {
+        side(policy.word(FACILITIES), flags) >> (number & 31) & 1 != 0
+    }
+}
+
+/// Whether a deny rule is why it is not granted.
+#[inline(always)]
+fn taken(policy: &Policy, operation: Operation, number: u32) -> bool {
+    if operation as u32 == Operation::Capability as u32 {
+        policy.word(CAPABILITIES_DENIED) >> (number & 63) & 1 != 0
+    } else {
+        policy.word(FACILITIES_DENIED) >> (number & 31) & 1 != 0
+    }
+}

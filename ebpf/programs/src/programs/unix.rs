@@ -1,0 +1,179 @@
+//! Reaching unix sockets: by the real path of the socket that is reached, or by its abstract name.
+//!
+//! The address that a process gives is text: relative, or through symbolic links that can change. Here the
+//! kernel has found the socket already. Its lock is held, so nothing here sleeps.
+
+use aya_ebpf::bindings::task_struct;
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
+use stockade_abi::hook::Hook;
+use stockade_abi::label::CANARY;
+use stockade_abi::reason::{Operation, Reason};
+use stockade_abi::{access, peer};
+
+use super::address::{put, whole};
+use super::judge::{ALLOW, DENY, Question, judge, without_object};
+use super::kernel::{Pointer, current, load, offset, probe, probe_at};
+use super::memory::Place;
+use super::policy::Object;
+use super::rounds::{CONTINUE, STOP, rounds};
+use super::scratch::Scratch;
+use super::{climb, count, label, policy, scratch};
+
+/// Mounts of one file system that are looked at.
+const MOUNTS: u32 = 4096;
+/// Directories between a socket and the root of a mount.
+const LEVELS: u32 = 256;
+/// Bytes of an address structure before a unix socket's name.
+const SUN_PATH: i32 = 2;
+
+/// `unix_stream_connect(sock, other, newsk)`, and `unix_may_send(sock, other)` of the socket's inner half.
+#[inline(always)]
+pub(crate) fn reach(before: i32, hook: Hook, other: Pointer) -> i32 {
+    if before != 0 {
+        return before;
+    }
+    let task = current();
+    let Some(tag) = label::tag(task) else { return ALLOW };
+    if tag.flags & CANARY != 0 {
+        count::canary(hook);
+        return DENY;
+    }
+    if other.is_null() {
+        return ALLOW;
+    }
+    let Some(address) = probe!(other, unix_address as Pointer) else { return DENY };
+    // Without a name nobody finds it: the other end of a pair, which whoever made it has handed over.
+    if address.is_null() {
+        return ALLOW;
+    }
+    judge_socket(task, other, address)
+}
+
+/// The protocol half of a socket.
+#[inline(always)]
+pub(crate) fn inner(socket: Pointer) -> Pointer {
+    load!(socket, socket_sk as Pointer)
+}
+
+#[inline(always)]
+fn judge_socket(task: *mut task_struct, other: Pointer, address: Pointer) -> i32 {
+    let Some(label) = label::of(task) else { return ALLOW };
+    let Some(slot) = scratch::claim() else {
+        return without_object(&label, Operation::Connect, Reason::ScratchBusy);
+    };
+    let object = name(task, other, address, slot);
+    // How it went must not be followed through all that comes after.
+    let problem = scratch::plain(slot, object.problem);
+    let len = scratch::plain(slot, object.len);
+    let object = Object { skip: 0, split: len, len, problem, start: object.start };
+    let question = Question { operation: Operation::Connect, access: access::CONNECT, object };
+    let judged = judge(&label, policy::head(label.policy), &question, slot);
+    scratch::release(slot);
+    judged.answer
+}
+
+/// Writes the name of the socket into the buffer.
+#[inline(always)]
+fn name(task: *mut task_struct, other: Pointer, address: Pointer, slot: *mut Scratch) -> Object {
+    let Some(dentry) = probe!(other, unix_dentry as Pointer) else {
+        return Object::none(Reason::PathUnreadable);
+    };
+    if dentry.is_null() {
+        return whole(slot, abstract_name(address, slot));
+    }
+    let Some(place) = place(task, other, dentry) else { return Object::none(Reason::PathUnreadable) };
+    match climb::build_behind::<1>(&place, slot) {
+        Ok(len) => {
+            put(scratch::object(slot), 0, [peer::UNIX]);
+            whole(slot, len + 1)
+        }
+        Err(problem) => Object::none(problem),
+    }
+}
+
+#[inline(always)]
+fn abstract_name(address: Pointer, slot: *mut Scratch) -> u32 {
+    let Some(len) = probe!(address, unix_address_len as u32) else { return 0 };
+    let size = (len as i32 - SUN_PATH - 1) as u32;
+    if size as usize > peer::UNIX_NAME_MAX {
+        return 0;
+    }
+    let from = address.wrapping_byte_add(offset!(unix_address_name) + SUN_PATH as usize + 1);
+    let buffer = scratch::object(slot);
+    put(buffer, 0, [peer::ABSTRACT]);
+    // The compiler would drop the mask, knowing the size; the verifier of 6.1 has forgotten it by now.
+    let bounded = scratch::plain(slot, size) & 127;
+    // SAFETY: at most 127 bytes into a buffer of 4096; the helper checks the source.
+    let status = unsafe { bpf_probe_read_kernel(buffer.wrapping_add(1).cast(), bounded, from.cast()) };
+    if status == 0 { size + 1 } else { 0 }
+}
+
+/// Where the task sees the socket's file: on the mount on which it was bound, or, when that is another
+/// namespace's, on a mount of its own that shows the same directory.
+#[inline(always)]
+fn place(task: *mut task_struct, other: Pointer, dentry: Pointer) -> Option<Place> {
+    let mount: Pointer = probe!(other, unix_mount as Pointer)?;
+    let proxy: Pointer = load!(task.cast(), task_nsproxy as Pointer);
+    let namespace: Pointer = load!(proxy, nsproxy_mounts as Pointer);
+    if probe_at::<Pointer>(mount.wrapping_byte_sub(offset!(mount_mnt)), offset!(mount_ns))? == namespace {
+        return Some(Place { dentry, mount });
+    }
+    let sb: Pointer = probe!(dentry, dentry_sb as Pointer)?;
+    let head = sb.wrapping_byte_add(offset!(sb_mounts));
+    let first: Pointer = probe_at(head, 0)?;
+    let mut search = Search { head, at: first, namespace, dentry, found: core::ptr::null_mut() };
+    rounds(MOUNTS, &mut search, look);
+    (!search.found.is_null()).then_some(Place { dentry, mount: search.found })
+}
+
+/// A look at the mounts of a file system.
+#[repr(C)]
+struct Search {
+    head: Pointer,
+    at: Pointer,
+    namespace: Pointer,
+    dentry: Pointer,
+    found: Pointer,
+}
+
+extern "C" fn look(_round: u32, search: &mut Search) -> i64 {
+    if search.at == search.head {
+        return STOP;
+    }
+    let mount = search.at.wrapping_byte_sub(offset!(mount_instance));
+    if probe!(mount, mount_ns as Pointer) == Some(search.namespace) {
+        let part = mount.wrapping_byte_add(offset!(mount_mnt));
+        let Some(top) = probe!(part, vfsmount_root as Pointer) else { return STOP };
+        let mut way = Way { at: search.dentry, top, is_below: 0 };
+        rounds(LEVELS, &mut way, up);
+        if way.is_below != 0 {
+            search.found = part;
+            return STOP;
+        }
+    }
+    let Some(next) = probe_at::<Pointer>(search.at, 0) else { return STOP };
+    search.at = next;
+    CONTINUE
+}
+
+/// A way up to the root of a mount, if it is there.
+#[repr(C)]
+struct Way {
+    at: Pointer,
+    top: Pointer,
+    is_below: u64,
+}
+
+extern "C" fn up(_round: u32, way: &mut Way) -> i64 {
+    if way.at == way.top {
+        way.is_below = 1;
+        return STOP;
+    }
+    match probe!(way.at, dentry_parent as Pointer) {
+        Some(parent) if parent != way.at => {
+            way.at = parent;
+            CONTINUE
+        }
+        Some(_) | None => STOP,
+    }
+}

@@ -1,0 +1,71 @@
+//! What is done with open files, and with what hangs on files besides their content.
+
+use std::fs::File;
+use std::io::{self, IoSliceMut, Read, Write};
+use std::mem::MaybeUninit;
+use std::os::unix::net::UnixStream;
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::fs::{IFlags, XattrFlags};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+
+use super::REFUSED;
+
+/// Uses standard input, which the caller has opened.
+pub(super) fn given(how: &str) -> Result<u8> {
+    let mut input = io::stdin().lock();
+    match how {
+        "read" => print(&mut input)?,
+        "write" => drop(rustix::io::write(&input, b"new")?),
+        "cut" => rustix::fs::ftruncate(&input, 0)?,
+        "child" => return super::process::child(&["given".to_owned(), "read".to_owned()]),
+        _ => bail!("no way `{how}` to use it"),
+    }
+    Ok(0)
+}
+
+fn print(from: &mut impl Read) -> Result<()> {
+    let mut content = Vec::new();
+    from.read_to_end(&mut content)?;
+    io::stdout().lock().write_all(&content).context("printing")
+}
+
+/// Receives an open file at a unix socket, and prints what is in it.
+pub(super) fn receive(at: &str) -> Result<u8> {
+    let peer = UnixStream::connect(at).map_err(|error| anyhow::anyhow!("connecting: {error}"))?;
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut byte = [0];
+    let got = recvmsg(&peer, &mut [IoSliceMut::new(&mut byte)], &mut control, RecvFlags::CMSG_CLOEXEC)?;
+    ensure!(got.bytes == 1, "nothing came");
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(mut files) = message
+            && let Some(file) = files.next()
+        {
+            print(&mut File::from(file))?;
+            return Ok(0);
+        }
+    }
+    // The kernel leaves out what may not be received.
+    Ok(REFUSED)
+}
+
+/// Sets an extended attribute.
+pub(super) fn setxattr(name: &str, path: &str) -> Result<u8> {
+    // A file capability without any capability; other attributes take it as a value like any.
+    let value = [0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    rustix::fs::setxattr(path, name, &value, XattrFlags::empty())?;
+    Ok(0)
+}
+
+/// Removes an extended attribute.
+pub(super) fn removexattr(name: &str, path: &str) -> Result<u8> {
+    rustix::fs::removexattr(path, name)?;
+    Ok(0)
+}
+
+/// Makes a file one that is not to be dumped, of all flags the most harmless.
+pub(super) fn setflags(path: &str) -> Result<u8> {
+    rustix::fs::ioctl_setflags(File::open(path)?, IFlags::NODUMP)?;
+    Ok(0)
+}
