@@ -327,8 +327,11 @@ impl Kernel {
 /// Loads the object with its maps pinned, or with those that are pinned already.
 fn load(pins: &Pins, hooks: &[Hook]) -> Result<Ebpf, KernelError> {
     match load_with(pins, hooks, VerifierLogLevel::DISABLE) {
-        // Once more, for the log: writing it makes loading many times slower.
-        Err(KernelError::Program { .. }) => load_with(pins, hooks, VerifierLogLevel::DEBUG),
+        // This one once more, for the log: writing it makes loading many times slower.
+        Err(KernelError::Program { hook, source }) => {
+            load_with(pins, &[hook], VerifierLogLevel::DEBUG)?;
+            Err(KernelError::Program { hook, source })
+        }
         outcome => outcome,
     }
 }
@@ -339,11 +342,13 @@ fn load_with(pins: &Pins, hooks: &[Hook], log: VerifierLogLevel) -> Result<Ebpf,
     let kernel = Btf::from_sys_fs()?;
     make_directory(&pins.maps())?;
     maps::make_heads(pins)?;
+    let heads = maps::heads_to_load(pins)?;
     let paths: Vec<(&str, PathBuf)> =
         PINNED.iter().map(|name| (maps::in_object(name), pins.map(name))).collect();
 
     let mut loader = EbpfLoader::new();
     loader.btf(Some(&kernel)).allow_unsupported_maps().verifier_log_level(log);
+    loader.override_global(maps::HEADS, heads.as_slice(), true);
     for (name, path) in &paths {
         loader.map_pin_path(name, path.as_path());
     }

@@ -57,6 +57,23 @@ pub(super) fn make_heads(pins: &Pins) -> Result<(), KernelError> {
     heads.pin(&path).map_err(|source| KernelError::Pin { path, source: Box::new(source) })
 }
 
+/// What the map of the heads is to hold while the object is loaded, which writes a section's words into its
+/// map even if that is in use: those that are in force, and a count of renames that nobody has seen yet, so
+/// that none is lost which is counted meanwhile.
+pub(super) fn heads_to_load(pins: &Pins) -> Result<Vec<u64>, KernelError> {
+    let map = MapData::from_pin(pins.map(HEADS)).map_err(KernelError::map(HEADS))?;
+    let heads: Array<MapData, [u64; POLICY_SLOTS as usize]> =
+        Array::try_from(Map::Array(map)).map_err(KernelError::map(HEADS))?;
+    let mut words = heads.get(&0, 0).map_err(KernelError::map(HEADS))?;
+    let [renames, ..] = &mut words;
+    *renames = renames.wrapping_add(RENAMES_OF_A_LOAD);
+    Ok(words.to_vec())
+}
+
+/// More renames than one build of the programs ever counts.
+const RENAMES_OF_A_LOAD: u64 = 1 << 40;
+const _: () = assert!(RENAMES_SLOT == 0);
+
 /// Bytes of a key of the map of reported observations; the agent only ever clears it.
 const SEEN_KEY: usize = 32;
 

@@ -108,7 +108,8 @@ pub(crate) static SUBJECTS: HashMap<u64, SubjectEntry, { SUBJECTS_MAX as usize }
 
 /// The head of each policy, by slot, and in [`stockade_abi::RENAMES_SLOT`] a count of renames. As a section
 /// of its own its address stands in the programs, where a map would have to be asked for it. The agent makes
-/// the map of it, to which it stores directly.
+/// the map of it, to which it stores directly, and names it when it loads the object.
+#[unsafe(no_mangle)]
 #[unsafe(link_section = ".bss.heads")]
 pub(crate) static HEADS: Heads = Heads(UnsafeCell::new([0; POLICY_SLOTS as usize]));
 
