@@ -3,7 +3,7 @@
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 use stockade_abi::reason::Reason;
 
-use super::kernel::{Pointer, current, load, offset, probe};
+use super::kernel::{Pointer, address, current, load, offset, probe};
 use super::memory::Place;
 use super::rounds::{CONTINUE, STOP, rounds};
 use super::scratch::{self, NAME_SIZE, OBJECT_SIZE, Scratch};
@@ -85,10 +85,17 @@ impl Position {
 /// directory that holds a plain file is of no interest: of files the name is compared.
 #[inline(always)]
 pub(crate) fn is_steady(place: &Place, is_directory: bool) -> bool {
-    let first = if is_directory { 0 } else { 1 };
-    let mut check = Check { at: Position::of(place), first, steady: 0 };
+    stockade_steady(address(place.dentry), address(place.mount), if is_directory { 0 } else { 1 }) != 0
+}
+
+/// The same, as a stage: whether it is, from the level `first` up.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(crate) extern "C" fn stockade_steady(dentry: u64, mount: u64, first: u32) -> u32 {
+    let place = Place { dentry: dentry as Pointer, mount: mount as Pointer };
+    let mut check = Check { at: Position::of(&place), first, steady: 0 };
     rounds(LEVELS, &mut check, check_level);
-    check.steady != 0
+    check.steady
 }
 
 #[repr(C)]
@@ -122,16 +129,46 @@ extern "C" fn check_level(round: u32, check: &mut Check) -> i64 {
     }
 }
 
-/// Puts the path of `place` together, as who runs this sees it, and leaves it at the start of the
-/// buffer's object. The answer is its length; its last component has the length of the entry's name.
-#[inline(always)]
-pub(crate) fn build(place: &Place, scratch: *mut Scratch) -> Result<u32, Reason> {
-    build_behind::<0>(place, scratch)
+/// A path that was put together, or why there is none.
+#[derive(Clone, Copy)]
+pub(crate) struct Built {
+    pub(crate) len: u32,
+    /// A [`Reason`], or 0.
+    pub(crate) problem: u32,
 }
 
-/// The same, behind the first `BEFORE` bytes of the buffer: 0 or 1.
+/// Puts the path of `place` together, as who runs this sees it, and leaves it at the start of the
+/// buffer's object. Its last component has the length of the entry's name.
 #[inline(always)]
-pub(crate) fn build_behind<const BEFORE: usize>(place: &Place, scratch: *mut Scratch) -> Result<u32, Reason> {
+pub(crate) fn build(place: &Place, scratch: *mut Scratch) -> Built {
+    build_behind(0, place, scratch)
+}
+
+/// The same, behind the first `before` bytes of the buffer: 0 or 1.
+#[inline(always)]
+pub(crate) fn build_behind(before: u32, place: &Place, scratch: *mut Scratch) -> Built {
+    let built = stockade_path(scratch::index(scratch), address(place.dentry), address(place.mount), before);
+    let len = built as u32;
+    Built { len, problem: (built >> 32) as u32 }
+}
+
+/// The same, as a stage: the length, and in the high half why there is none.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(crate) extern "C" fn stockade_path(index: u32, dentry: u64, mount: u64, before: u32) -> u64 {
+    let place = Place { dentry: dentry as Pointer, mount: mount as Pointer };
+    let built = match scratch::at(index) {
+        Some(scratch) => put_together(before as usize & 1, &place, scratch),
+        None => Err(Reason::PathUnreadable),
+    };
+    match built {
+        Ok(len) => u64::from(len),
+        Err(problem) => (problem as u64) << 32,
+    }
+}
+
+#[inline(always)]
+fn put_together(before: usize, place: &Place, scratch: *mut Scratch) -> Result<u32, Reason> {
     // 6.1 looks at the body of a loop once, with what stands here, and drops what it takes for dead code:
     // it must not know these numbers.
     let mut text = Text {
@@ -148,8 +185,8 @@ pub(crate) fn build_behind<const BEFORE: usize>(place: &Place, scratch: *mut Scr
     rounds(2 * LEVELS * ATTEMPTS, &mut text, text_level);
     let begins = text.begins;
     match text.state {
-        DONE if begins == OBJECT_SIZE as u32 => Ok(root_itself::<BEFORE>(scratch)),
-        DONE => match copy_down::<BEFORE>(scratch, begins, OBJECT_SIZE as u32 - begins) {
+        DONE if begins == OBJECT_SIZE as u32 => Ok(root_itself(before, scratch)),
+        DONE => match copy_down(before, scratch, begins, OBJECT_SIZE as u32 - begins) {
             0 => Err(Reason::PathUnreadable),
             len => Ok(len),
         },
@@ -264,8 +301,8 @@ fn prepend(text: &mut Text, from: Pointer) -> u32 {
 }
 
 #[inline(always)]
-fn root_itself<const BEFORE: usize>(scratch: *mut Scratch) -> u32 {
-    let object = scratch::object(scratch).wrapping_add(BEFORE);
+fn root_itself(before: usize, scratch: *mut Scratch) -> u32 {
+    let object = scratch::object(scratch).wrapping_add(before);
     // SAFETY: one of the first bytes of the buffer.
     unsafe { core::ptr::write_volatile(object, b'/') };
     1
@@ -273,8 +310,8 @@ fn root_itself<const BEFORE: usize>(scratch: *mut Scratch) -> u32 {
 
 /// The path from where it was built to where it is judged and recorded.
 #[inline(always)]
-fn copy_down<const BEFORE: usize>(scratch: *mut Scratch, begins: u32, len: u32) -> u32 {
-    let object = scratch::object(scratch).wrapping_add(BEFORE);
+fn copy_down(before: usize, scratch: *mut Scratch, begins: u32, len: u32) -> u32 {
+    let object = scratch::object(scratch).wrapping_add(before);
     // SAFETY: only the address is taken; the claim on the buffer is ours.
     let build = unsafe { &raw const (*scratch).build }.cast::<u8>();
     let from = build.wrapping_add(begins as usize & (OBJECT_SIZE - 1));

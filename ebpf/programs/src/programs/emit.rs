@@ -1,14 +1,14 @@
 //! Records for the agent, and the memory of what was already reported while learning.
 
-use aya_ebpf::helpers::generated::{bpf_ktime_get_boot_ns, bpf_ringbuf_output};
-use aya_ebpf::helpers::{bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_get_current_uid_gid};
+use aya_ebpf::helpers::generated::{bpf_get_current_comm, bpf_ktime_get_boot_ns, bpf_ringbuf_output};
+use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_get_current_uid_gid};
+use core::mem::MaybeUninit;
 use core::ptr;
 use stockade_abi::event::{EventHeader, HEADER_LEN};
 use stockade_abi::label::Label;
 use stockade_abi::reason::Mode;
 
 use super::count;
-use super::judge::Question;
 use super::kernel::{Pointer, current, load, probe};
 use super::maps::{EVENTS, SEEN};
 use super::policy::{Object, PEER};
@@ -30,7 +30,9 @@ pub(crate) struct SeenKey {
 /// One decision, ready to be recorded; its enumerations as the numbers that go into the record.
 pub(crate) struct Record<'a> {
     pub(crate) label: &'a Label,
-    pub(crate) question: &'a Question,
+    pub(crate) operation: u32,
+    pub(crate) access: u32,
+    pub(crate) object: &'a Object,
     pub(crate) mode: u32,
     pub(crate) verdict: u32,
     pub(crate) reason: u32,
@@ -41,10 +43,10 @@ pub(crate) struct Record<'a> {
 /// Puts a record into the ring; while learning, only the first of its kind. False when it is lost.
 #[inline(always)]
 pub(crate) fn record(record: &Record<'_>, scratch: *mut Scratch) -> bool {
-    let once = record.mode == Mode::Learn as u32 && record.question.object.problem == 0;
+    let once = record.mode == Mode::Learn as u32 && record.object.problem == 0;
     let mut key = SeenKey { subject: 0, object: 0, generation: 0, access: 0, kind: 0 };
     if once {
-        key = seen_key(record, &record.question.object, scratch::object(scratch));
+        key = seen_key(record, record.object, scratch::object(scratch));
         // SAFETY: only whether there is a value matters.
         if unsafe { SEEN.get(key) }.is_some() {
             return true;
@@ -67,8 +69,8 @@ fn seen_key(record: &Record<'_>, object: &Object, bytes: *const u8) -> SeenKey {
         subject: record.label.subject,
         object: hash(object, bytes),
         generation: record.generation,
-        access: record.question.access,
-        kind: record.question.operation as u32 | object.start << 8 | record.label.flags << 16,
+        access: record.access,
+        kind: record.operation | object.start << 8 | record.label.flags << 16,
     }
 }
 
@@ -102,9 +104,11 @@ extern "C" fn add_byte(round: u32, hash: &mut Hash) -> i64 {
 /// Puts a record without an object into the ring. False when it is lost.
 #[inline(always)]
 pub(crate) fn short(record: &Record<'_>) -> bool {
-    let header = header(record, 0, 0, 0);
+    let mut header = MaybeUninit::uninit();
+    // SAFETY: room for a header.
+    unsafe { fill(header.as_mut_ptr(), record, 0, 0, 0) };
     // SAFETY: the header is on the stack, whole and initialised.
-    let written = unsafe { output(&raw const header, 0) };
+    let written = unsafe { output(header.as_ptr(), 0) };
     if !written {
         count::lost(record.label.policy);
     }
@@ -122,8 +126,8 @@ pub(crate) fn power(record: &Record<'_>) {
         subject: record.label.subject,
         object: 0,
         generation: record.generation,
-        access: record.question.access,
-        kind: record.question.operation as u32 | record.label.flags << 16,
+        access: record.access,
+        kind: record.operation | record.label.flags << 16,
     };
     // SAFETY: only whether there is a value matters.
     if unsafe { SEEN.get(key) }.is_some() {
@@ -137,45 +141,61 @@ pub(crate) fn power(record: &Record<'_>) {
 
 #[inline(always)]
 fn long(record: &Record<'_>, scratch: *mut Scratch) -> bool {
-    let object = &record.question.object;
+    let object = record.object;
     let view = if object.start == PEER { 0 } else { object.start };
     let len = object.len & (OBJECT_SIZE as u32 - 1);
     // SAFETY: the claim on the buffer is ours.
     let start = unsafe { &raw mut (*scratch).header };
     // SAFETY: as above; the buffer is aligned for the header.
-    unsafe { ptr::write(start, header(record, view, object.skip, len)) };
+    unsafe { fill(start, record, view, object.skip, len) };
     // SAFETY: header and object are contiguous in the buffer, and `len` is masked to its size.
     unsafe { output(start, len) }
 }
 
+/// Writes a header field by field: put together first, it would take as much of the small stack as all else.
+///
+/// # Safety
+///
+/// `header` points to room for one.
 #[inline(always)]
-fn header(record: &Record<'_>, view: u32, skip: u32, len: u32) -> EventHeader {
+unsafe fn fill(header: *mut EventHeader, record: &Record<'_>, view: u32, skip: u32, len: u32) {
     let pid_tgid = bpf_get_current_pid_tgid();
     let parent: Pointer = load!(current().cast(), task_real_parent as Pointer);
-    EventHeader {
-        // SAFETY: the helper has no precondition.
-        time_ns: unsafe { bpf_ktime_get_boot_ns() },
-        subject: record.label.subject,
-        generation: record.generation,
-        pid: (pid_tgid >> 32) as u32,
-        tid: pid_tgid as u32,
-        ppid: probe!(parent, task_tgid as u32).unwrap_or(0),
-        uid: bpf_get_current_uid_gid() as u32,
-        policy: record.label.policy,
-        flags: record.label.flags,
-        access: record.question.access,
-        missing: record.missing,
-        operation: record.question.operation as u8,
-        verdict: record.verdict as u8,
-        reason: record.reason as u8,
-        mode: record.mode as u8,
-        view: view as u8,
-        reserved: 0,
-        skip: skip as u16,
-        object_len: len,
-        reserved2: 0,
-        comm: bpf_get_current_comm().unwrap_or([0; 16]),
+    macro_rules! set {
+        ($($field:ident = $value:expr;)+) => {$({
+            let value = $value;
+            // SAFETY: the caller vouches for the room.
+            unsafe { (*header).$field = value };
+        })+};
     }
+    set! {
+        // SAFETY: the helper has no precondition.
+        time_ns = unsafe { bpf_ktime_get_boot_ns() };
+        subject = record.label.subject;
+        generation = record.generation;
+        pid = (pid_tgid >> 32) as u32;
+        tid = pid_tgid as u32;
+        ppid = probe!(parent, task_tgid as u32).unwrap_or(0);
+        uid = bpf_get_current_uid_gid() as u32;
+        policy = record.label.policy;
+        flags = record.label.flags;
+        access = record.access;
+        missing = record.missing;
+        operation = record.operation as u8;
+        verdict = record.verdict as u8;
+        reason = record.reason as u8;
+        mode = record.mode as u8;
+        view = view as u8;
+        reserved = 0;
+        skip = skip as u16;
+        object_len = len;
+        reserved2 = 0;
+    }
+    // SAFETY: the caller vouches for the room. Where there is no name the helper writes zeroes.
+    let _status = unsafe {
+        let comm = &raw mut (*header).comm;
+        bpf_get_current_comm(comm.cast(), size_of::<[u8; 16]>() as u32)
+    };
 }
 
 /// False when the ring is full.

@@ -1,6 +1,5 @@
 //! Judging what has no object: capabilities and facilities.
 
-use aya_ebpf::bindings::task_struct;
 use core::arch::asm;
 use stockade_abi::capability::WAKE_ALARM;
 use stockade_abi::facility::Facility;
@@ -10,7 +9,7 @@ use stockade_abi::reason::{Mode, Operation, Reason, Verdict};
 use stockade_abi::table::{CAPABILITIES, CAPABILITIES_DENIED, FACILITIES, FACILITIES_DENIED};
 
 use super::emit::{self, Record};
-use super::judge::{ALLOW, Question, mode_number, verdict_number};
+use super::judge::{ALLOW, mode_number, verdict_number};
 use super::kernel::{Pointer, current, load};
 use super::label::Tag;
 use super::policy::{Object, Policy, side};
@@ -43,7 +42,7 @@ pub(crate) fn hook(before: i32, hook: Hook, facility: Facility) -> i32 {
         count::canary(hook);
         return DENY;
     }
-    judge(task, tag, facility)
+    judge(tag, facility)
 }
 
 /// `capable(cred, ns, cap, opts)`.
@@ -68,24 +67,38 @@ pub(crate) fn capable(before: i32, cred: Pointer, number: u32, options: u32) -> 
     if cred != own || cred != real {
         return ALLOW;
     }
-    decide(task, tag, Operation::Capability, number, options & CAP_OPT_NOAUDIT != 0)
+    decide(tag, Operation::Capability, number, options & CAP_OPT_NOAUDIT != 0)
 }
 
 /// Judges the use of a facility.
 #[inline(always)]
-pub(crate) fn judge(task: *mut task_struct, tag: Tag, facility: Facility) -> i32 {
-    decide(task, tag, Operation::Facility, facility as u32, false)
+pub(crate) fn judge(tag: Tag, facility: Facility) -> i32 {
+    decide(tag, Operation::Facility, facility as u32, false)
 }
 
 /// The short way out is where the table grants it. `quiet`: a refusal is not worth a record.
 #[inline(always)]
-fn decide(task: *mut task_struct, tag: Tag, operation: Operation, number: u32, quiet: bool) -> i32 {
+fn decide(tag: Tag, operation: Operation, number: u32, quiet: bool) -> i32 {
     let head = policy::head(tag.policy);
+    if let (Some(policy), Some(Mode::Audit | Mode::Enforce)) = (Policy::find(head), head.mode())
+        && granted(&policy, tag.flags, operation as u32, number)
+    {
+        return ALLOW;
+    }
+    if stockade_power(operation as u32, number, u32::from(quiet)) == 0 { ALLOW } else { deny() }
+}
+
+/// Judges what may not be granted, as a stage (see [`super::judge`]). Not 0 where it is denied.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(crate) extern "C" fn stockade_power(operation: u32, number: u32, quiet: u32) -> u32 {
+    let Some(label) = label::of(current()) else { return 0 };
+    let head = policy::head(label.policy);
     let policy = Policy::find(head);
     let mut denied = false;
     if let (Some(policy), Some(Mode::Audit | Mode::Enforce)) = (&policy, head.mode()) {
-        if granted(policy, tag.flags, operation, number) {
-            return ALLOW;
+        if granted(policy, label.flags, operation, number) {
+            return 0;
         }
         denied = taken(policy, operation, number);
     }
@@ -97,30 +110,27 @@ fn decide(task: *mut task_struct, tag: Tag, operation: Operation, number: u32, q
     } as u32;
     let mode = mode_number(head.mode());
     let verdict = verdict_number(reason, mode);
-    let answer = if verdict == Verdict::Denied as u32 { deny() } else { ALLOW };
-    if quiet {
-        return answer;
+    if quiet == 0 {
+        count::decision(reason);
+        emit::power(&Record {
+            label: &label,
+            operation,
+            access: number,
+            object: &Object::NOTHING,
+            mode,
+            verdict,
+            reason,
+            missing: 0,
+            generation: head.generation(),
+        });
     }
-    count::decision(reason);
-    let Some(label) = label::of(task) else { return answer };
-    let question = Question { operation, access: number, object: Object::NOTHING };
-    let generation = head.generation();
-    emit::power(&Record {
-        label: &label,
-        question: &question,
-        mode,
-        verdict,
-        reason,
-        missing: 0,
-        generation,
-    });
-    answer
+    u32::from(verdict == Verdict::Denied as u32)
 }
 
 /// Whether the table grants it to who has these flags of a label.
 #[inline(always)]
-fn granted(policy: &Policy, flags: u32, operation: Operation, number: u32) -> bool {
-    if operation as u32 == Operation::Capability as u32 {
+fn granted(policy: &Policy, flags: u32, operation: u32, number: u32) -> bool {
+    if operation == Operation::Capability as u32 {
         let of_session = u32::from(flags & SESSION != 0);
         policy.word(CAPABILITIES + of_session) >> (number & 63) & 1 != 0
     } else {
@@ -130,8 +140,8 @@ fn granted(policy: &Policy, flags: u32, operation: Operation, number: u32) -> bo
 
 /// Whether a deny rule is why it is not granted.
 #[inline(always)]
-fn taken(policy: &Policy, operation: Operation, number: u32) -> bool {
-    if operation as u32 == Operation::Capability as u32 {
+fn taken(policy: &Policy, operation: u32, number: u32) -> bool {
+    if operation == Operation::Capability as u32 {
         policy.word(CAPABILITIES_DENIED) >> (number & 63) & 1 != 0
     } else {
         policy.word(FACILITIES_DENIED) >> (number & 31) & 1 != 0

@@ -83,7 +83,7 @@ extern "C" fn judge_one(descriptor: u32, all: &mut All) -> i64 {
         // A path would say something else than where it is.
         dentry = core::ptr::null_mut();
     }
-    if judge_place(task, dentry, mount, access) != ALLOW {
+    if judge_place(dentry, mount, access) != ALLOW {
         let inode = probe!(file, file_inode as u64).unwrap_or(0);
         let marked = REFUSED.insert(file as u64, inode, 0).is_ok();
         all.flags |= if marked { REFUSES } else { REFUSES_ALL };

@@ -9,7 +9,7 @@ use stockade_abi::table::{high, low};
 use super::count;
 use super::emit::{self, Record};
 use super::policy::{self, Grants, Object, Policy, side};
-use super::scratch::{self, Scratch};
+use super::scratch::{self, Desk, Scratch};
 
 /// What a hook answers to let the operation go on.
 pub(crate) const ALLOW: i32 = 0;
@@ -37,19 +37,12 @@ pub(crate) struct Judged {
     pub(crate) below: u32,
 }
 
-/// What a table says of nothing.
-pub(crate) const NOTHING: Grants = Grants { granted: 0, denied: 0, groups: 0, below: 0 };
-
 /// Judges, counts, records, answers. `head` is what was in the slot when the decision began.
 #[inline(always)]
 pub(crate) fn judge(label: &Label, head: Head, question: &Question, scratch: *mut Scratch) -> Judged {
-    let grants = match Policy::find(head) {
-        Some(policy) if question.object.problem == 0 => {
-            policy.grants(&question.object, scratch::object(scratch))
-        }
-        Some(_) | None => NOTHING,
-    };
-    conclude(label, head, question, &grants, scratch)
+    lay(label, head, question, &Grants::NOTHING, scratch);
+    stockade_walk(scratch::index(scratch));
+    concluded(scratch)
 }
 
 /// The same, when what the table grants is known.
@@ -61,65 +54,139 @@ pub(crate) fn conclude(
     grants: &Grants,
     scratch: *mut Scratch,
 ) -> Judged {
+    lay(label, head, question, grants, scratch);
+    concluded(scratch)
+}
+
+/// What the table of `head` says of an object in the buffer.
+#[inline(always)]
+pub(crate) fn look(head: Head, object: &Object, scratch: *mut Scratch) -> Grants {
+    let desk = scratch::desk(scratch);
+    // SAFETY: the claim on the buffer is the caller's.
+    unsafe { ((*desk).head, (*desk).object, (*desk).grants) = (head.word(), *object, Grants::NOTHING) };
+    stockade_walk(scratch::index(scratch));
+    // SAFETY: as above.
+    unsafe { core::ptr::read_volatile(&raw const (*desk).grants) }
+}
+
+#[inline(always)]
+fn lay(label: &Label, head: Head, question: &Question, grants: &Grants, scratch: *mut Scratch) {
+    let Question { operation, access, object } = *question;
+    let operation = operation as u32;
+    let desk = Desk { label: *label, head: head.word(), operation, access, object, grants: *grants };
+    // SAFETY: the claim on the buffer is the caller's.
+    unsafe { core::ptr::write_volatile(scratch::desk(scratch), desk) };
+}
+
+#[inline(always)]
+fn concluded(scratch: *mut Scratch) -> Judged {
+    let answer = answer(stockade_conclude(scratch::index(scratch)));
+    // SAFETY: the claim on the buffer is the caller's.
+    let grants = unsafe { core::ptr::read_volatile(&raw const (*scratch::desk(scratch)).grants) };
+    Judged { answer, granted: grants.granted, groups: grants.groups, below: grants.below }
+}
+
+// What follows are functions that the verifier looks at once for each program, with arguments that it knows
+// nothing about, instead of once for each way in which a program comes to call them. So they take numbers
+// only, and find the rest in the buffer; and so their answers are numbers of which it knows nothing either.
+
+/// Looks up what the table says of the object on the desk, and leaves it there.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(crate) extern "C" fn stockade_walk(index: u32) -> u32 {
+    // Without a buffer nothing is granted.
+    let Some(scratch) = scratch::at(index) else { return 0 };
+    let desk = scratch::desk(scratch);
+    // SAFETY: the caller has claimed the buffer.
+    let (head, object) = unsafe { ((*desk).head, (*desk).object) };
+    if let Some(policy) = Policy::find(Head::from_word(head))
+        && object.problem == 0
+    {
+        let grants = policy.grants(&object, scratch::object(scratch));
+        // SAFETY: as above.
+        unsafe { (*desk).grants = grants };
+    }
+    0
+}
+
+/// Concludes, counts and records the decision on the desk, and leaves there what of it may be remembered.
+/// Not 0 where it is denied.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(crate) extern "C" fn stockade_conclude(index: u32) -> u32 {
+    let Some(scratch) = scratch::at(index) else { return 1 };
+    let at = scratch::desk(scratch);
+    // SAFETY: the caller has claimed the buffer.
+    let desk = unsafe { &*at };
+    let label = &desk.label;
+    let head = Head::from_word(desk.head);
     let policy = Policy::find(head);
-    let mode = head.mode();
-    let problem = question.object.problem;
-    let mut granted = side(grants.granted, label.flags);
-    if high(grants.groups) & label.member != 0 {
+    let problem = desk.object.problem;
+    let mut granted = side(desk.grants.granted, label.flags);
+    if high(desk.grants.groups) & label.member != 0 {
         granted |= EXEC;
     }
-    let missing = question.access & !granted;
-    let (reason, missing) = match (&policy, mode) {
-        (None, _) | (Some(_), None) if head.is_empty() => (Reason::UnknownSubject as u32, question.access),
-        (None, _) | (Some(_), None) => (Reason::PolicyCorrupt as u32, question.access),
-        (Some(_), Some(_)) if problem != 0 => (problem, question.access),
+    let missing = desk.access & !granted;
+    let (reason, missing) = match (&policy, head.mode()) {
+        (None, _) | (Some(_), None) if head.is_empty() => (Reason::UnknownSubject as u32, desk.access),
+        (None, _) | (Some(_), None) => (Reason::PolicyCorrupt as u32, desk.access),
+        (Some(_), Some(_)) if problem != 0 => (problem, desk.access),
         // Learning asks for everything: what the rules say already is the exporter's business.
-        (Some(_), Some(Mode::Learn)) => (Reason::NoRule as u32, question.access),
+        (Some(_), Some(Mode::Learn)) => (Reason::NoRule as u32, desk.access),
         (Some(_), Some(Mode::Audit | Mode::Enforce)) if missing == 0 => (Reason::Rule as u32, 0),
         (Some(_), Some(Mode::Audit | Mode::Enforce)) => {
-            let denied = missing & side(grants.denied, label.flags) != 0;
+            let denied = missing & side(desk.grants.denied, label.flags) != 0;
             (if denied { Reason::DenyRule } else { Reason::NoRule } as u32, missing)
         }
     };
     let reason = scratch::plain(scratch, reason);
     let missing = scratch::plain(scratch, missing);
-    let mode = scratch::plain(scratch, mode_number(mode));
-    let mut judged = Judged {
-        answer: ALLOW,
-        granted: scratch::plain_word(scratch, grants.granted),
-        groups: scratch::plain_word(scratch, grants.groups),
-        below: scratch::plain(scratch, grants.below),
-    };
+    let mode = scratch::plain(scratch, mode_number(head.mode()));
     if reason == Reason::Rule as u32 {
-        return judged;
+        return 0;
     }
     let verdict = scratch::plain(scratch, verdict_number(reason, mode));
     count::decision(reason);
+    let (operation, access, object) = (desk.operation, desk.access, &desk.object);
     let generation = head.generation();
-    let record = Record { label, question, mode, verdict, reason, missing, generation };
+    let record = Record { label, operation, access, object, mode, verdict, reason, missing, generation };
     let recorded = emit::record(&record, scratch);
     if mode == Mode::Learn as u32 && reason != Reason::Guarded as u32 {
         // What was not reported must not be remembered as reported.
-        let reported = if recorded { u64::from(question.access) } else { 0 };
+        let reported = if recorded { u64::from(access) } else { 0 };
         let session = label.flags & SESSION != 0;
-        judged.granted = scratch::plain_word(scratch, if session { reported << 32 } else { reported });
+        // SAFETY: the caller has claimed the buffer.
+        unsafe { (*at).grants.granted = if session { reported << 32 } else { reported } };
     }
-    judged.answer = answer(verdict);
-    judged
+    u32::from(verdict == Verdict::Denied as u32)
 }
 
 /// The answer for a reason that leaves no object, and no buffer to write a long record in.
 #[inline(always)]
 pub(crate) fn without_object(label: &Label, operation: Operation, reason: Reason) -> i32 {
-    let head = policy::head(label.policy);
+    let (operation, reason) = (operation as u32, reason as u32);
+    answer(stockade_without_object(operation, reason, label.subject, label.policy, label.flags))
+}
+
+/// Counts and records a decision without an object. Not 0 where it is denied.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(crate) extern "C" fn stockade_without_object(
+    operation: u32,
+    reason: u32,
+    subject: u64,
+    policy: u32,
+    flags: u32,
+) -> u32 {
+    let head = policy::head(policy);
     let mode = mode_number(head.mode());
-    let verdict = verdict_number(reason as u32, mode);
-    count::decision(reason as u32);
-    let question = Question { operation, access: 0, object: Object::none(reason) };
-    let generation = head.generation();
-    let reason = reason as u32;
-    emit::short(&Record { label, question: &question, mode, verdict, reason, missing: 0, generation });
-    answer(verdict)
+    let verdict = verdict_number(reason, mode);
+    count::decision(reason);
+    let label = &Label { subject, policy, flags, member: 0, next_member: 0 };
+    let (object, generation) = (&Object::NOTHING, head.generation());
+    let (access, missing) = (0, 0);
+    emit::short(&Record { label, operation, access, object, mode, verdict, reason, missing, generation });
+    u32::from(verdict == Verdict::Denied as u32)
 }
 
 /// The mode as it goes into a record; 0 when the policy could not be read.
@@ -166,7 +233,8 @@ pub(crate) fn member(groups: u64) -> u32 {
     low(groups)
 }
 
+/// What a hook answers where a stage says whether it is denied.
 #[inline(always)]
-fn answer(verdict: u32) -> i32 {
-    if verdict == Verdict::Denied as u32 { DENY } else { ALLOW }
+pub(crate) fn answer(denied: u32) -> i32 {
+    if denied == 0 { ALLOW } else { DENY }
 }

@@ -136,6 +136,15 @@ pub(crate) fn probe_at<T>(base: Pointer, offset: usize) -> Option<T> {
     unsafe { bpf_probe_read_kernel(at) }.ok()
 }
 
+/// The address that a pointer holds, as a number. To the verifier a pointer that is passed on as a number
+/// stays a pointer, which a function of its own does not take.
+#[inline(always)]
+pub(crate) fn address(pointer: Pointer) -> u64 {
+    let pointer = pointer;
+    // Of what a helper has copied the verifier knows nothing. It can always read this place.
+    probe_at::<u64>((&raw const pointer).cast_mut().cast(), 0).unwrap_or(0)
+}
+
 /// The task that runs this program.
 #[inline(always)]
 pub(crate) fn current() -> *mut task_struct {

@@ -227,18 +227,12 @@ fn the_long_way(
     let steady = view.mounts != 0 && is_of_task(task, name) && climb::is_steady(&name.place(), false);
     let own: u32 = load!(name.dentry, dentry_name_len as u32);
     let top: Pointer = load!(name.directory.mount, vfsmount_root as Pointer);
-    let object = match climb::build(&name.place(), slot) {
-        Ok(len) => {
-            let len = scratch::plain(slot, len);
-            let own = scratch::plain(slot, own);
-            let split = if name.dentry == top || own >= len { len } else { len - own };
-            Object { skip: 0, split: scratch::plain(slot, split), len, start: 0, problem: 0 }
-        }
-        Err(problem) => Object::none(problem),
-    };
+    let climb::Built { len, problem } = climb::build(&name.place(), slot);
+    let split = if name.dentry == top || own >= len { len } else { len - own };
     let guarded = memory::is_of_agent(name.dentry);
-    let problem = scratch::plain(slot, if guarded { Reason::Guarded as u32 } else { object.problem });
-    let object = Object { problem, len: scratch::plain(slot, object.len), ..object };
+    let problem = if guarded { Reason::Guarded as u32 } else { problem };
+    let (split, problem) = (scratch::plain(slot, split), scratch::plain(slot, problem));
+    let object = Object { skip: 0, split, len, start: 0, problem };
     let steady = scratch::plain(slot, u32::from(steady && !guarded)) != 0;
     let question = Question { operation: Operation::File, access, object };
     let judged = judge(&label, head, &question, slot);

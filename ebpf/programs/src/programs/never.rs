@@ -56,7 +56,7 @@ pub(crate) fn xattr(before: i32, hook: Hook, dentry: Pointer, name: Pointer) -> 
     if !trusted {
         return ALLOW;
     }
-    judge_place(task, dentry, likely_mount(task, dentry), access::ATTR | NEVER)
+    judge_place(dentry, likely_mount(task, dentry), access::ATTR | NEVER)
 }
 
 #[inline(always)]
@@ -134,7 +134,7 @@ pub(crate) fn ioctl(before: i32, hook: Hook, file: Pointer, command: u32) -> i32
         return DENY;
     }
     let place = of_user(file);
-    judge_place(task, place.dentry, place.mount, access | NEVER)
+    judge_place(place.dentry, place.mount, access | NEVER)
 }
 
 #[inline(always)]

@@ -65,7 +65,7 @@ fn overwrite(hook: Hook, file: Pointer) -> i32 {
         return ALLOW;
     }
     let (dentry, mount) = (load!(file, file_dentry as Pointer), load!(file, file_mount as Pointer));
-    judge_place(task, dentry, mount, access::WRITE)
+    judge_place(dentry, mount, access::WRITE)
 }
 
 /// `file_mprotect(vma, reqprot, prot)`.
@@ -93,7 +93,7 @@ pub(crate) fn mprotect(ctx: &LsmContext) -> i32 {
     }
     // What cannot be read is judged, and then has no path.
     let Some(flags) = probe!(vma, vma_flags as u64) else {
-        return judge_place(task, core::ptr::null_mut(), core::ptr::null_mut(), access::MAP);
+        return judge_place(core::ptr::null_mut(), core::ptr::null_mut(), access::MAP);
     };
     let mut access = 0;
     if prot & PROT_EXEC != 0 && flags & VM_EXEC == 0 {
@@ -109,5 +109,5 @@ pub(crate) fn mprotect(ctx: &LsmContext) -> i32 {
     if access == access::MAP && is_of_own_program(task.cast(), place.dentry) {
         return ALLOW;
     }
-    judge_place(task, place.dentry, place.mount, access)
+    judge_place(place.dentry, place.mount, access)
 }

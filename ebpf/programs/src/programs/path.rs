@@ -10,7 +10,7 @@ use stockade_abi::reason::Reason;
 
 use super::climb;
 use super::judge::Judged;
-use super::kernel::{Pointer, current, load, offset, part, probe, probe_at};
+use super::kernel::{Pointer, address, current, load, offset, part, probe, probe_at};
 use super::memory::{self, Lesson, Place, View, remember};
 use super::policy::Object;
 use super::rounds::{CONTINUE, STOP, rounds};
@@ -109,8 +109,7 @@ fn find(
         return found;
     }
     let len = (len - 1) as u32;
-    let (prefix, skip) = own_procfs_entry(file, scratch, len).unwrap_or((Prefix::Plain, 0));
-    let skip = scratch::plain(scratch, skip);
+    let (start, skip) = own_procfs_entry(file, scratch, len);
     // Directory and name belong to this path only if the entry was not renamed meanwhile.
     let renamed = sequence & 1 != 0 || load!(dentry, dentry_sequence as u32) != sequence;
     if renamed || load!(dentry, dentry_hashed as u64) == 0 {
@@ -123,7 +122,6 @@ fn find(
         && split < len
         && byte_at(buffer, split - 1) == b'/';
     let split = scratch::plain(scratch, if found.in_parent { split } else { len });
-    let start = scratch::plain(scratch, prefix as u32);
     found.object = Object { skip, split, len, start, problem: 0 };
     found
 }
@@ -179,12 +177,30 @@ pub(crate) fn super_block(file: Pointer) -> Pointer {
 }
 
 /// Recognises the current process's own entries in procfs, by number and namespace.
+/// Gives the view, and how much of the path it replaces.
 #[inline(always)]
-fn own_procfs_entry(file: Pointer, scratch: *mut Scratch, len: u32) -> Option<(Prefix, u32)> {
+fn own_procfs_entry(file: Pointer, scratch: *mut Scratch, len: u32) -> (u32, u32) {
     let sb = super_block(file);
     if load!(sb, sb_magic as u64) != PROC {
-        return None;
+        return (Prefix::Plain as u32, 0);
     }
+    let own = stockade_own_entry(scratch::index(scratch), address(sb), len);
+    ((own >> 32) as u32, own as u32)
+}
+
+/// The same, as a stage: the view in the high half.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(crate) extern "C" fn stockade_own_entry(index: u32, sb: u64, len: u32) -> u64 {
+    let Some(scratch) = scratch::at(index) else { return 0 };
+    match own_entry(sb as Pointer, scratch, len) {
+        Some((prefix, skip)) => (prefix as u64) << 32 | u64::from(skip),
+        None => 0,
+    }
+}
+
+#[inline(always)]
+fn own_entry(sb: Pointer, scratch: *mut Scratch, len: u32) -> Option<(Prefix, u32)> {
     let info: Pointer = probe!(sb, sb_fs_info as Pointer)?;
     let shown: Pointer = probe!(info, procfs_pidns as Pointer)?;
     let task: Pointer = current().cast();

@@ -1,11 +1,10 @@
 //! Judging by a place alone, a directory entry on a mount: for hooks in which the kernel tells no path, and
 //! in which nothing is worth remembering.
 
-use aya_ebpf::bindings::task_struct;
 use stockade_abi::reason::{Operation, Reason};
 
-use super::judge::{ALLOW, Question, judge, without_object};
-use super::kernel::{Pointer, load, offset, probe};
+use super::judge::{Question, answer, judge, without_object};
+use super::kernel::{Pointer, address, current, load, offset, probe};
 use super::memory::Place;
 use super::policy::Object;
 use super::scratch::{self, Scratch};
@@ -14,31 +13,33 @@ use super::{climb, label, policy};
 /// `f_mode` of the kernel's own file behind an overlay's, from 6.5 on.
 const FMODE_BACKING: u32 = 1 << 25;
 
-/// Judges accesses to the file there. A function of its own: the verifier looks at it once for each hook.
+/// Judges accesses to the file there.
+#[inline(always)]
+pub(crate) fn judge_place(dentry: Pointer, mount: Pointer, access: u32) -> i32 {
+    answer(stockade_place(address(dentry), address(mount), access))
+}
+
+/// The same, as a stage. Not 0 where it is denied.
+#[unsafe(no_mangle)]
 #[inline(never)]
-pub(crate) fn judge_place(task: *mut task_struct, dentry: Pointer, mount: Pointer, access: u32) -> i32 {
-    let Some(label) = label::of(task) else { return ALLOW };
+pub(crate) extern "C" fn stockade_place(dentry: u64, mount: u64, access: u32) -> u32 {
+    let Some(label) = label::of(current()) else { return 0 };
     let Some(slot) = scratch::claim() else {
-        return without_object(&label, Operation::File, Reason::ScratchBusy);
+        return without_object(&label, Operation::File, Reason::ScratchBusy) as u32;
     };
     let head = policy::head(label.policy);
-    let object = object_at(&Place { dentry, mount }, slot);
+    let object = object_at(&Place { dentry: dentry as Pointer, mount: mount as Pointer }, slot);
     let question = Question { operation: Operation::File, access, object };
     let judged = judge(&label, head, &question, slot);
     scratch::release(slot);
-    judged.answer
+    judged.answer as u32
 }
 
 /// The path of the place, left in the buffer.
 #[inline(always)]
 pub(crate) fn object_at(place: &Place, slot: *mut Scratch) -> Object {
-    let object = match climb::build(place, slot) {
-        Ok(len) => Object { skip: 0, split: len, len, start: 0, problem: 0 },
-        Err(problem) => Object::none(problem),
-    };
-    // How it went must not be followed through all that comes after.
-    let len = scratch::plain(slot, object.len);
-    Object { problem: scratch::plain(slot, object.problem), len, split: len, ..object }
+    let climb::Built { len, problem } = climb::build(place, slot);
+    Object { skip: 0, split: len, len, start: 0, problem }
 }
 
 /// Where the user found an open file: of a file behind an overlay's, the overlay's. Null where that cannot

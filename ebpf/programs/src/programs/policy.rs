@@ -82,6 +82,7 @@ impl<const N: usize> Table for Words<N> {
 /// Numbers where enumerations would say more: these are put where the verifier cannot follow them, or it
 /// would look at a whole decision once for each of their values.
 #[derive(Clone, Copy)]
+#[repr(C)]
 pub(crate) struct Object {
     pub(crate) skip: u32,
     /// Where the last component begins; `len` when that is not known.
@@ -109,6 +110,7 @@ impl Object {
 
 /// What a table says of an object.
 #[derive(Clone, Copy)]
+#[repr(C)]
 pub(crate) struct Grants {
     /// Granted to the container, and to a session.
     pub(crate) granted: u64,
@@ -124,6 +126,11 @@ pub(crate) struct Grants {
 #[inline(always)]
 pub(crate) fn side(word: u64, flags: u32) -> u32 {
     if flags & stockade_abi::label::SESSION == 0 { low(word) } else { high(word) }
+}
+
+impl Grants {
+    /// What a table says of nothing.
+    pub(crate) const NOTHING: Self = Self { granted: 0, denied: 0, groups: 0, below: 0 };
 }
 
 impl Policy {

@@ -6,8 +6,11 @@
 
 use stockade_abi::event::EventHeader;
 
+use stockade_abi::label::Label;
+
 use super::atomic;
 use super::maps::SCRATCH;
+use super::policy::{Grants, Object};
 
 /// Buffers of each CPU: the number of decisions that can be in preempted flight on it.
 pub(crate) const SCRATCH_SLOTS: u32 = 8;
@@ -20,10 +23,27 @@ pub(crate) const OBJECT_SIZE: usize = 4096;
 pub(crate) struct Scratch {
     busy: u64,
     plain: u64,
+    /// Which of its CPU's buffers this is.
+    index: u64,
+    pub(crate) desk: Desk,
     pub(crate) header: EventHeader,
     pub(crate) object: [u8; OBJECT_SIZE],
     /// Where a path is put together from its end.
     pub(crate) build: [u8; OBJECT_SIZE + NAME_SIZE],
+}
+
+/// What a decision is about and what came of it so far, where each of its stages finds it.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct Desk {
+    pub(crate) label: Label,
+    /// The word that was in the policy's slot when the decision began.
+    pub(crate) head: u64,
+    /// An [`Operation`](stockade_abi::reason::Operation).
+    pub(crate) operation: u32,
+    pub(crate) access: u32,
+    pub(crate) object: Object,
+    pub(crate) grants: Grants,
 }
 
 /// Bytes of the longest name, and room for what the verifier cannot follow.
@@ -39,12 +59,34 @@ pub(crate) fn claim() -> Option<*mut Scratch> {
             let busy = unsafe { &raw mut (*slot).busy };
             // SAFETY: a field of a map value.
             if unsafe { atomic::swap(busy, 1) } == 0 {
+                // SAFETY: the claim on the buffer is ours.
+                unsafe { (*slot).index = u64::from(index) };
                 return Some(slot);
             }
         }
         index += 1;
     }
     None
+}
+
+/// What tells a claimed buffer from the others of this CPU; a program stays on its CPU.
+#[inline(always)]
+pub(crate) fn index(slot: *mut Scratch) -> u32 {
+    // SAFETY: the claim on the buffer is the caller's.
+    unsafe { core::ptr::read_volatile(&raw const (*slot).index) as u32 }
+}
+
+/// The buffer that was claimed under `index`.
+#[inline(always)]
+pub(crate) fn at(index: u32) -> Option<*mut Scratch> {
+    SCRATCH.get_ptr_mut(index)
+}
+
+/// The desk of a claimed buffer.
+#[inline(always)]
+pub(crate) fn desk(slot: *mut Scratch) -> *mut Desk {
+    // SAFETY: only the address is taken.
+    unsafe { &raw mut (*slot).desk }
 }
 
 /// The same value, of which the verifier knows nothing any more. Numbers that it could follow (where a

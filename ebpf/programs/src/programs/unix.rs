@@ -82,13 +82,9 @@ fn name(task: *mut task_struct, other: Pointer, address: Pointer, slot: *mut Scr
         return whole(slot, abstract_name(address, slot));
     }
     let Some(place) = place(task, other, dentry) else { return Object::none(Reason::PathUnreadable) };
-    match climb::build_behind::<1>(&place, slot) {
-        Ok(len) => {
-            put(scratch::object(slot), 0, [peer::UNIX]);
-            whole(slot, len + 1)
-        }
-        Err(problem) => Object::none(problem),
-    }
+    let climb::Built { len, problem } = climb::build_behind(1, &place, slot);
+    put(scratch::object(slot), 0, [peer::UNIX]);
+    Object { problem, ..whole(slot, len + 1) }
 }
 
 #[inline(always)]

@@ -6,14 +6,14 @@ use stockade_abi::head::Head;
 use stockade_abi::reason::{Mode, Operation, Reason};
 use stockade_abi::table::{high, low, pair};
 
-use super::judge::{ALLOW, NOTHING, Question, conclude, without_object};
+use super::judge::{ALLOW, Question, conclude, without_object};
 use super::kernel::{Pointer, load};
 use super::memory::Place;
 use super::names::NEVER;
 use super::place::object_at;
-use super::policy::{Object, Policy, side};
+use super::policy::{Object, side};
 use super::scratch::{self, Scratch};
-use super::{label, policy};
+use super::{judge, label, policy};
 
 /// Accesses to what a file holds, whatever its name.
 const CONTENT: u32 =
@@ -59,12 +59,7 @@ pub(crate) fn link(task: *mut task_struct, old: Pointer, mount: Pointer, new: Po
         // Which rules the new name will have in the end is not known; it will be for reading.
         access = access::READ;
     }
-    object.problem = scratch::plain(slot, object.problem);
-    object.len = scratch::plain(slot, object.len);
     object.split = object.len;
-    let access = scratch::plain(slot, access);
-    grants.granted = scratch::plain_word(slot, grants.granted);
-    grants.groups = scratch::plain_word(slot, grants.groups);
     let question = Question { operation: Operation::File, access, object };
     let judged = conclude(&label, head, &question, &grants, slot);
     scratch::release(slot);
@@ -75,13 +70,5 @@ pub(crate) fn link(task: *mut task_struct, old: Pointer, mount: Pointer, new: Po
 #[inline(always)]
 fn look(place: &Place, head: Head, slot: *mut Scratch) -> (Object, policy::Grants) {
     let object = object_at(place, slot);
-    let mut grants = match Policy::find(head) {
-        Some(policy) if object.problem == 0 => policy.grants(&object, scratch::object(slot)),
-        Some(_) | None => NOTHING,
-    };
-    grants.granted = scratch::plain_word(slot, grants.granted);
-    grants.denied = scratch::plain_word(slot, grants.denied);
-    grants.groups = scratch::plain_word(slot, grants.groups);
-    grants.below = scratch::plain(slot, grants.below);
-    (object, grants)
+    (object, judge::look(head, &object, slot))
 }
