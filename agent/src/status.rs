@@ -54,6 +54,9 @@ pub struct Hook {
     pub attached: bool,
     /// Whether a denial through it was seen.
     pub proven: bool,
+    /// Why none could be, where that is no fault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beyond: Option<String>,
     /// Runs that the kernel skipped.
     pub recursion_misses: u64,
     /// Instructions that the kernel's verifier looked at before it accepted the program.
@@ -188,10 +191,11 @@ impl Status {
         let _ = writeln!(out, "profiles  {}   state {}", self.profiles, self.state);
         out.push_str("hooks    ");
         for hook in &self.hooks {
-            let word = match (hook.attached, hook.proven) {
-                (true, true) => "proven",
-                (true, false) => "UNPROVEN",
-                (false, _) => "NOT ATTACHED",
+            let word = match (hook.attached, hook.proven, &hook.beyond) {
+                (true, true, _) => "proven",
+                (true, false, Some(_)) => "attached",
+                (true, false, None) => "UNPROVEN",
+                (false, _, _) => "NOT ATTACHED",
             };
             let _ = write!(out, " {} {word}", hook.name);
             if hook.recursion_misses > 0 {

@@ -79,6 +79,7 @@ impl Enforcer for Fake {
             name: "file_open",
             attached: true,
             proven: true,
+            beyond: None,
             recursion_misses: 0,
             verified_instructions: 1,
         }]

@@ -45,6 +45,7 @@ impl<E: Enforcer> Core<E> {
                 name: hook.name.to_owned(),
                 attached: hook.attached,
                 proven: hook.proven,
+                beyond: hook.beyond.map(str::to_owned),
                 recursion_misses: hook.recursion_misses,
                 verified_instructions: hook.verified_instructions,
             })
@@ -137,7 +138,7 @@ impl<E: Enforcer> Core<E> {
         for hook in &status.hooks {
             if !hook.attached {
                 problems.push(format!("hook {} is not attached: start the agent again", hook.name));
-            } else if !hook.proven {
+            } else if !hook.proven && hook.beyond.is_none() {
                 problems.push(format!("hook {} is attached, but no denial through it was seen", hook.name));
             }
             if hook.recursion_misses > 0 {

@@ -205,7 +205,8 @@ fn because(decision: &Decision, missing: &[&str]) -> String {
         | Reason::LabelFull
         | Reason::BadAddress
         | Reason::UnsupportedFamily
-        | Reason::Guarded => format!("no rule grants {}", missing.join(", ")),
+        | Reason::Guarded
+        | Reason::WiderRules => format!("no rule grants {}", missing.join(", ")),
     }
 }
 

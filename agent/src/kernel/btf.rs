@@ -3,7 +3,7 @@
 //! Layout of the format: <https://docs.kernel.org/bpf/btf.html>. Only what is needed to find a field by
 //! name is read: structures, their members, and members of anonymous structures inside them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::Path;
 use std::{fs, io};
 
@@ -40,8 +40,14 @@ pub enum BtfError {
     NoHook(&'static str),
 }
 
-/// Offsets in bytes, in the order of [`FIELDS`].
-pub(super) type Offsets = [u32; FIELDS.len()];
+/// Offsets in bytes.
+pub(super) struct Offsets {
+    /// In the order of [`FIELDS`].
+    pub(super) fields: [u32; FIELDS.len()],
+    /// Of what the programs before answered, in a program's context, in the order of [`Hook::ALL`]; 0 for a
+    /// hook that the kernel does not have.
+    pub(super) answers: [i16; Hook::COUNT],
+}
 
 /// Reads every offset that the programs need from the running kernel.
 pub(super) fn offsets() -> Result<Offsets, BtfError> {
@@ -51,15 +57,18 @@ pub(super) fn offsets() -> Result<Offsets, BtfError> {
 fn offsets_of(path: &Path) -> Result<Offsets, BtfError> {
     let bytes = fs::read(path)?;
     let types = Types::parse(&bytes)?;
-    let mut values = [0; FIELDS.len()];
-    for ((value, (structure, field)), optional) in values.iter_mut().zip(FIELDS).zip(OPTIONAL) {
+    let mut offsets = Offsets { fields: [0; FIELDS.len()], answers: [0; Hook::COUNT] };
+    for ((value, (structure, field)), optional) in offsets.fields.iter_mut().zip(FIELDS).zip(OPTIONAL) {
         *value = match types.offset(structure, field)? {
             Some(offset) => offset,
             None if *optional => 0,
             None => return Err(BtfError::NoField { structure, field }),
         };
     }
-    Ok(values)
+    for (value, hook) in offsets.answers.iter_mut().zip(Hook::ALL) {
+        *value = types.arguments(hook)?.map_or(0, |arguments| ARGUMENT * arguments);
+    }
+    Ok(offsets)
 }
 
 /// The hooks that the running kernel has, in the order of [`Hook::ALL`]. Without one that is needed there is
@@ -69,7 +78,7 @@ pub(super) fn hooks() -> Result<Vec<Hook>, BtfError> {
     let types = Types::parse(&bytes)?;
     let mut present = Vec::new();
     for hook in Hook::ALL {
-        if types.functions.contains(hook.kernel_name().as_bytes()) {
+        if types.functions.contains_key(hook.kernel_name().as_bytes()) {
             present.push(hook);
         } else if hook.without().is_none() {
             return Err(BtfError::NoHook(hook.kernel_name()));
@@ -84,8 +93,8 @@ struct Types<'a> {
     /// Byte offset of each type, by its id.
     at: Vec<usize>,
     structures: HashMap<&'a [u8], usize>,
-    /// Names of the security hooks that programs can be attached to.
-    functions: HashSet<&'a [u8]>,
+    /// Types of the functions of security hooks that programs can be attached to, by the hooks' names.
+    functions: HashMap<&'a [u8], u32>,
 }
 
 /// The kinds of type that differ in what follows their common part.
@@ -109,6 +118,9 @@ mod kind {
 /// What the names of functions that stand for security hooks begin with.
 const HOOK: &[u8] = b"bpf_lsm_";
 
+/// Bytes of an argument in a program's context.
+const ARGUMENT: i16 = 8;
+
 /// Bytes of a type's common part.
 const COMMON: usize = 12;
 const MEMBER: usize = 12;
@@ -116,7 +128,7 @@ const MEMBER: usize = 12;
 impl<'a> Types<'a> {
     fn parse(bytes: &'a [u8]) -> Result<Self, BtfError> {
         let mut types =
-            Self { bytes, strings: 0, at: vec![0], structures: HashMap::new(), functions: HashSet::new() };
+            Self { bytes, strings: 0, at: vec![0], structures: HashMap::new(), functions: HashMap::new() };
         let magic = bytes.first_chunk::<2>().map(|magic| u16::from_ne_bytes(*magic));
         if magic != Some(MAGIC) {
             return Err(BtfError::Malformed(0));
@@ -139,7 +151,7 @@ impl<'a> Types<'a> {
             if kind == kind::FUNC
                 && let Some(hook) = types.string(types.u32(at)?)?.strip_prefix(HOOK)
             {
-                types.functions.insert(hook);
+                types.functions.insert(hook, types.u32(at + 8)?);
             }
             at += COMMON
                 + match kind {
@@ -188,6 +200,18 @@ impl<'a> Types<'a> {
             }
         }
         Ok(Some(if asks_bit { bit } else { offset }))
+    }
+
+    /// How many arguments the hook has, if there is such a hook.
+    fn arguments(&self, hook: Hook) -> Result<Option<i16>, BtfError> {
+        let Some(id) = self.functions.get(hook.kernel_name().as_bytes()) else { return Ok(None) };
+        let at = *self.at.get(*id as usize).ok_or(BtfError::Malformed(0))?;
+        match self.kind(at)? {
+            (kind::FUNC_PROTO, arguments) => {
+                i16::try_from(arguments).map(Some).map_err(|_many| BtfError::Malformed(at))
+            }
+            (0..=12 | 14.., _) => Err(BtfError::Malformed(at)),
+        }
     }
 
     fn member(&self, at: usize, field: &[u8], depth: u32) -> Result<Option<Member>, BtfError> {

@@ -41,9 +41,20 @@ const SUBDIRECTORY: &str = "directory";
 /// What it tries to make there.
 const NEW: &str = "new";
 
+/// What a canary has found out about a hook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// The program has refused it.
+    Proven,
+    /// It did not get as far, and nothing went through: see [`Hook::beyond`].
+    Beyond,
+    /// The kernel does not call the program, or does not heed it.
+    Missing,
+}
+
 /// Runs a canary and gives, for each hook, whether it is proven. `pins` is a directory on the BPF file
 /// system, in which a directory can be renamed.
-pub(super) fn run(maps: &mut Maps, exe: &Path, pins: &Path) -> Result<Vec<(Hook, bool)>, KernelError> {
+pub(super) fn run(maps: &mut Maps, exe: &Path, pins: &Path) -> Result<Vec<(Hook, Proof)>, KernelError> {
     let place = Place::make()?;
     let before = counts(maps)?;
     let mut child = Command::new(exe)
@@ -59,55 +70,37 @@ pub(super) fn run(maps: &mut Maps, exe: &Path, pins: &Path) -> Result<Vec<(Hook,
         drop(child.kill());
     }
     child.wait().map_err(|error| KernelError::Canary(error.to_string()))?;
-    let refused = report?;
+    let tried = report?;
+    tracing::debug!(?tried, "the canary is back");
     drop(place);
 
     let noticed = notices_renames(maps, pins)?;
     let after = counts(maps)?;
     let counted = before.iter().zip(after).map(|(before, after)| after > *before);
-    let proven = |(hook, counted): (Hook, bool)| {
+    let refused = |hook: Hook| tried.iter().any(|name| name == hook.kernel_name());
+    let went_through =
+        |hook: Hook| tried.iter().any(|name| name.strip_prefix('+') == Some(hook.kernel_name()));
+    let proof = |(hook, counted): (Hook, bool)| {
         let proven = match hook {
             // It cannot refuse: that it was called is all there is to know.
             Hook::Started => counted,
             Hook::Renamed => noticed,
             // This program has no system calls of 32 bits; the kernel asks both hooks in one place.
-            Hook::IoctlCompat => refused.iter().any(|name| name == Hook::Ioctl.kernel_name()),
-            Hook::Exec
-            | Hook::FileOpen
-            | Hook::MmapFile
-            | Hook::Connect
-            | Hook::Send
-            | Hook::Bind
-            | Hook::Listen
-            | Hook::Accept
-            | Hook::UnixConnect
-            | Hook::UnixSend
-            | Hook::Fork
-            | Hook::Mknod
-            | Hook::Mkdir
-            | Hook::Symlink
-            | Hook::Link
-            | Hook::Unlink
-            | Hook::Rmdir
-            | Hook::Rename
-            | Hook::Chmod
-            | Hook::Chown
-            | Hook::Truncate
-            | Hook::Ftruncate
-            | Hook::Mprotect
-            | Hook::Fcntl
-            | Hook::Permission
-            | Hook::Receive
-            | Hook::SetXattr
-            | Hook::RemoveXattr
-            | Hook::Ioctl
-            | Hook::Capable
-            | Hook::SbMount
-            | Hook::Chroot => counted && refused.iter().any(|name| name == hook.kernel_name()),
+            Hook::IoctlCompat => refused(Hook::Ioctl),
+            // The system call answers the same whether or not it was refused.
+            Hook::ModuleRequest => counted,
+            hook => counted && refused(hook),
         };
-        (hook, proven)
+        // What goes through unseen where a module is asked for is that there is none.
+        let unseen = !counted && (hook == Hook::ModuleRequest || !went_through(hook));
+        let proof = match hook.beyond() {
+            Some(_) | None if proven => Proof::Proven,
+            Some(_) if unseen => Proof::Beyond,
+            Some(_) | None => Proof::Missing,
+        };
+        (hook, proof)
     };
-    Ok(Hook::ALL.into_iter().zip(counted).map(proven).collect())
+    Ok(Hook::ALL.into_iter().zip(counted).map(proof).collect())
 }
 
 /// A directory for the canary, removed with this value.
@@ -156,7 +149,8 @@ fn counts(maps: &Maps) -> Result<Vec<u64>, KernelError> {
     Hook::ALL.iter().map(|hook| maps.canary(*hook)).collect()
 }
 
-/// Labels the child when it is ready, and reads which of its attempts were refused. Then it may start one
+/// Labels the child when it is ready, and reads which of its attempts were refused, and, with a `+` before
+/// them, which of those that may not get as far went through. Then it may start one
 /// program, with which its label ends.
 fn attend(maps: &mut Maps, child: &mut Child) -> Result<Vec<String>, KernelError> {
     let failed = |what: &str| KernelError::Canary(what.to_owned());
@@ -204,6 +198,8 @@ fn attempts(place: &Path) -> io::Result<io::Error> {
     let mapped = fs::File::open(&exe).and_then(|file| map(&file, ProtFlags::READ));
     let socket = UdpSocket::bind("127.0.0.1:0");
     let listener = TcpListener::bind("127.0.0.1:0");
+    let module = fs::File::open(&exe)?;
+    let key = super::attempts::prepare();
     // Where it is a file of its own, opening it would be refused.
     let own = pidfd_open(getpid(), PidfdFlags::empty());
     let (file, directory, new) = (place.join(FILE), place.join(SUBDIRECTORY), place.join(NEW));
@@ -214,7 +210,7 @@ fn attempts(place: &Path) -> io::Result<io::Error> {
     let mut go = String::new();
     io::stdin().read_line(&mut go)?;
 
-    let mut refused = Vec::new();
+    let (mut refused, mut powers) = (Vec::new(), Vec::new());
     let mut note = |hook: Hook, is_refused: bool| {
         if is_refused {
             refused.push(hook.kernel_name());
@@ -250,6 +246,13 @@ fn attempts(place: &Path) -> io::Result<io::Error> {
     let mounted = mount(c"none", &directory, c"stockade-canary", MountFlags::empty(), None);
     note(Hook::SbMount, is_denied(mounted.map_err(io::Error::from)));
     note(Hook::Chroot, is_denied(chroot("/").map_err(io::Error::from)));
+    super::attempts::powers(&module, key, |hook, result| match result {
+        Ok(()) => powers.push(format!("+{}", hook.kernel_name())),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            powers.push(hook.kernel_name().to_owned());
+        }
+        Err(_) => {}
+    });
     if let Ok(mut appended) = appended {
         note(Hook::Permission, is_denied(appended.write(b"x")));
         note(Hook::Ioctl, is_denied(ioctl_setflags(&appended, IFlags::empty()).map_err(io::Error::from)));
@@ -266,7 +269,8 @@ fn attempts(place: &Path) -> io::Result<io::Error> {
     let started = is_denied(Command::new(&exe).arg("--version").spawn());
     note(Hook::Exec, started);
     note(Hook::Fork, started);
-    println!("{}", refused.join(" "));
+    powers.extend(refused.into_iter().map(str::to_owned));
+    println!("{}", powers.join(" "));
     io::stdout().flush()?;
     io::stdin().read_line(&mut go)?;
     Ok(Command::new(exe).arg("--version").exec())

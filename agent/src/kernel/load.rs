@@ -16,6 +16,7 @@ use stockade_abi::hook::Hook;
 use stockade_abi::label::SubjectEntry;
 use stockade_abi::reason::Mode;
 
+use super::canary::Proof;
 use super::error::KernelError;
 use super::events::Events;
 use super::facts::Facts;
@@ -51,6 +52,8 @@ pub struct HookState {
     pub attached: bool,
     /// Whether it refused the canary.
     pub proven: bool,
+    /// Why the canary did not get as far, where that is no fault.
+    pub beyond: Option<&'static str>,
     /// Runs of the program that the kernel skipped.
     pub recursion_misses: u64,
     /// Instructions that the verifier looked at before it accepted the program.
@@ -88,7 +91,7 @@ pub struct Kernel {
     present: Vec<Hook>,
     /// Loaded but not yet attached; `None` once they are in force.
     loaded: Option<Box<Ebpf>>,
-    proven: Vec<Hook>,
+    proofs: BTreeMap<u32, Proof>,
     guards: Guards,
     log: Option<ProgramLog>,
 }
@@ -133,7 +136,7 @@ impl Kernel {
                 tables,
                 present,
                 loaded,
-                proven: Vec::new(),
+                proofs: BTreeMap::new(),
                 guards: Guards::default(),
                 log: None,
             },
@@ -188,7 +191,7 @@ impl Kernel {
     /// Proves each hook by a canary: `exe` is this program, started once more. Takes well under a second.
     pub fn prove(&mut self, exe: &Path) -> Result<Vec<HookState>, KernelError> {
         let outcome = canary::run(&mut self.maps, exe, self.pins.root())?;
-        self.proven = outcome.iter().filter(|(_, refused)| *refused).map(|(hook, _)| *hook).collect();
+        self.proofs = outcome.into_iter().map(|(hook, proof)| (hook as u32, proof)).collect();
         Ok(self.hooks())
     }
 
@@ -197,10 +200,12 @@ impl Kernel {
         let own = self.pins.build(&object::build_id());
         let state = |hook: Hook| {
             let facts = Facts::of(&Pins::program(&own, hook));
+            let proof = self.proofs.get(&(hook as u32)).copied();
             HookState {
                 name: hook.kernel_name(),
                 attached: Pins::link(&own, hook).exists(),
-                proven: self.proven.contains(&hook),
+                proven: proof == Some(Proof::Proven),
+                beyond: if proof == Some(Proof::Beyond) { hook.beyond() } else { None },
                 recursion_misses: facts.recursion_misses,
                 verified_instructions: facts.verified_instructions,
             }

@@ -1,5 +1,6 @@
 //! The only part of the agent that talks to the kernel's BPF side, and the only one with `unsafe`.
 
+mod attempts;
 mod btf;
 mod canary;
 mod error;

@@ -5,7 +5,8 @@
 //! object's bytes, before the loader reads them.
 
 use object::{Object as _, ObjectSection as _, SectionKind};
-use stockade_abi::offsets::{FIELDS, LOAD_MARK, VALUE_MARK};
+use stockade_abi::hook::Hook;
+use stockade_abi::offsets::{ANSWER_MARK, FIELDS, LOAD_MARK, VALUE_MARK};
 
 use super::btf::Offsets;
 
@@ -27,6 +28,9 @@ pub enum RelocateError {
     /// A placeholder stands for no field.
     #[error("the eBPF object asks for field {0}, and there are {count}", count = FIELDS.len())]
     NoField(usize),
+    /// A placeholder stands for no hook.
+    #[error("the eBPF object asks for hook {0}, and there are {count}", count = Hook::COUNT)]
+    NoHook(usize),
     /// A field is too far from the start of its structure for a load's offset.
     #[error("`{field}` stands {offset} bytes into `struct {structure}`, too far for a load")]
     TooFar {
@@ -60,10 +64,16 @@ fn patch(code: &mut [u8], offsets: &Offsets) -> Result<(), RelocateError> {
         let [opcode, _, o0, o1, i0, i1, i2, i3] = *instruction;
         at += if opcode == LOAD_WIDE { 2 * INSTRUCTION } else { INSTRUCTION };
         if LOADS.contains(&opcode) {
-            let Some(field) = field(i32::from(i16::from_le_bytes([o0, o1])), i32::from(LOAD_MARK)) else {
+            let placeholder = i32::from(i16::from_le_bytes([o0, o1]));
+            if let Some(hook) = field(placeholder, i32::from(ANSWER_MARK)) {
+                let offset = *offsets.answers.get(hook).ok_or(RelocateError::NoHook(hook))?;
+                instruction[2..4].copy_from_slice(&offset.to_le_bytes());
+                continue;
+            }
+            let Some(field) = field(placeholder, i32::from(LOAD_MARK)) else {
                 continue;
             };
-            let offset = *offsets.get(field).ok_or(RelocateError::NoField(field))?;
+            let offset = *offsets.fields.get(field).ok_or(RelocateError::NoField(field))?;
             let near = i16::try_from(offset).map_err(|_far| {
                 let (structure, field) = FIELDS[field];
                 RelocateError::TooFar { structure, field, offset }
@@ -72,7 +82,7 @@ fn patch(code: &mut [u8], offsets: &Offsets) -> Result<(), RelocateError> {
         } else if NUMBERS.contains(&opcode)
             && let Some(field) = field(i32::from_le_bytes([i0, i1, i2, i3]), VALUE_MARK)
         {
-            let offset = *offsets.get(field).ok_or(RelocateError::NoField(field))?;
+            let offset = *offsets.fields.get(field).ok_or(RelocateError::NoField(field))?;
             instruction[4..].copy_from_slice(&offset.to_le_bytes());
         }
     }
@@ -100,24 +110,34 @@ mod tests {
 
     #[test]
     fn placeholders_are_replaced_and_nothing_else() {
-        let mut offsets = [0; FIELDS.len()];
-        offsets[3] = 0x123;
+        let mut offsets = Offsets { fields: [0; FIELDS.len()], answers: [0; Hook::COUNT] };
+        offsets.fields[3] = 0x123;
+        offsets.answers[2] = 40;
         let wide = number(LOAD_WIDE, VALUE_MARK + 3);
-        let mut code = [load(LOAD_MARK + 3), load(16), number(0x07, VALUE_MARK + 3), wide, load(LOAD_MARK)];
+        let mut code = [
+            load(LOAD_MARK + 3),
+            load(16),
+            number(0x07, VALUE_MARK + 3),
+            wide,
+            load(LOAD_MARK),
+            load(ANSWER_MARK + 2),
+        ];
         patch(code.as_flattened_mut(), &offsets).unwrap();
-        assert_eq!(code, [load(0x123), load(16), number(0x07, 0x123), wide, load(LOAD_MARK)]);
+        assert_eq!(code, [load(0x123), load(16), number(0x07, 0x123), wide, load(LOAD_MARK), load(40)]);
     }
 
     #[test]
     fn what_does_not_fit_is_refused() {
-        let mut offsets = [0; FIELDS.len()];
-        offsets[0] = 0x8000;
+        let mut offsets = Offsets { fields: [0; FIELDS.len()], answers: [0; Hook::COUNT] };
+        offsets.fields[0] = 0x8000;
         let mut far = [load(LOAD_MARK)];
         assert!(matches!(patch(far.as_flattened_mut(), &offsets), Err(RelocateError::TooFar { .. })));
         let mut number = [number(0xb7, VALUE_MARK)];
         patch(number.as_flattened_mut(), &offsets).unwrap();
         let mut none = [load(LOAD_MARK + 0xff)];
         assert!(matches!(patch(none.as_flattened_mut(), &offsets), Err(RelocateError::NoField(0xff))));
+        let mut no_hook = [load(ANSWER_MARK + 0xff)];
+        assert!(matches!(patch(no_hook.as_flattened_mut(), &offsets), Err(RelocateError::NoHook(0xff))));
         assert!(relocate(b"nothing", &offsets).is_err());
     }
 }

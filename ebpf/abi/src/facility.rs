@@ -65,7 +65,7 @@ facilities! {
     /// Device nodes.
     Devices = "devices", "open and make device nodes, but for harmless ones";
     /// Raw and packet sockets.
-    RawSockets = "raw_sockets", "make raw and packet sockets";
+    RawSockets = "raw_sockets", "make raw and packet sockets, and send packets by another way or as somebody else";
     /// Exotic sockets.
     OtherSockets = "other_sockets", "make sockets of other families and protocols than the ordinary ones";
     /// The kernel's log.

@@ -1,7 +1,7 @@
 //! The hooks that stockade attaches to.
 
 macro_rules! hooks {
-    ($($(#[$doc:meta])* $name:ident = $kernel:literal / $program:literal $(unless $without:literal)?;)+) => {
+    ($($(#[$doc:meta])* $name:ident = $kernel:literal / $program:literal $(unless $without:literal)? $(beyond $beyond:literal)?;)+) => {
         /// One LSM hook with its program.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u32)]
@@ -38,13 +38,22 @@ macro_rules! hooks {
             /// enforcing.
             pub const fn without(self) -> Option<&'static str> {
                 match self {
-                    $(Self::$name => hooks!(@without $($without)?),)+
+                    $(Self::$name => hooks!(@maybe $($without)?),)+
+                }
+            }
+
+            /// Why the canary may not get as far as this hook on a good node; `None` for a hook that it must
+            /// have been refused by. Where it was stopped before, the hook counts as proven as long as nothing
+            /// went through.
+            pub const fn beyond(self) -> Option<&'static str> {
+                match self {
+                    $(Self::$name => hooks!(@maybe $($beyond)?),)+
                 }
             }
         }
     };
-    (@without) => { None };
-    (@without $without:literal) => { Some($without) };
+    (@maybe) => { None };
+    (@maybe $reason:literal) => { Some($reason) };
 }
 
 hooks! {
@@ -118,6 +127,56 @@ hooks! {
     SbMount = "sb_mount" / "stockade_mount";
     /// Judges changing the root directory.
     Chroot = "path_chroot" / "stockade_chroot";
+    /// Judges unmounting.
+    SbUmount = "sb_umount" / "stockade_umount";
+    /// Judges changing the root of a mount namespace.
+    SbPivotroot = "sb_pivotroot" / "stockade_pivot";
+    /// Judges moving a mount, and attaching a detached one.
+    MoveMount = "move_mount" / "stockade_move";
+    /// Judges making a user namespace.
+    UsernsCreate = "userns_create" / "stockade_userns" beyond "the node allows no user namespaces";
+    /// Judges the `bpf` system call.
+    Bpf = "bpf" / "stockade_bpf";
+    /// Judges opening a performance event.
+    PerfEventOpen = "perf_event_open" / "stockade_perf";
+    /// Judges what makes the kernel load a module.
+    ModuleRequest = "kernel_module_request" / "stockade_autoload" beyond "the kernel loads no modules by itself";
+    /// Judges what the kernel loads from a file.
+    KernelReadFile = "kernel_read_file" / "stockade_read_file" beyond "the node loads no modules";
+    /// Judges what the kernel loads from memory.
+    KernelLoadData = "kernel_load_data" / "stockade_load_data" beyond "the node loads no modules";
+    /// Judges making a key.
+    KeyAlloc = "key_alloc" / "stockade_key_alloc" beyond "the kernel has no keys";
+    /// Judges using a key.
+    KeyPermission = "key_permission" / "stockade_key" beyond "the kernel has no keys";
+    /// Judges reading the kernel's log.
+    Syslog = "syslog" / "stockade_syslog";
+    /// Judges setting the clock.
+    Settime = "settime" / "stockade_settime";
+    /// Judges disk quotas.
+    Quotactl = "quotactl" / "stockade_quotactl" beyond "the kernel knows no quotas";
+    /// Judges making a ring, and a handler of page faults.
+    InitAnonymous = "inode_init_security_anon" / "stockade_anonymous" beyond "the node allows no io_uring";
+    /// Judges a ring that takes other credentials.
+    UringOverrideCreds = "uring_override_creds" / "stockade_override" beyond "only a ring in use calls it";
+    /// Judges looking into another process.
+    PtraceAccess = "ptrace_access_check" / "stockade_ptrace";
+    /// Judges asking to be traced.
+    PtraceTraceme = "ptrace_traceme" / "stockade_traceme" beyond "a canary that is traced would stop";
+    /// Judges signals.
+    Kill = "task_kill" / "stockade_kill";
+    /// Judges changing how another process is scheduled.
+    Setscheduler = "task_setscheduler" / "stockade_scheduler";
+    /// Judges changing another process's priority.
+    Setnice = "task_setnice" / "stockade_nice";
+    /// Judges changing another process's priority on disks.
+    Setioprio = "task_setioprio" / "stockade_ioprio";
+    /// Judges changing another process's limits.
+    Setrlimit = "task_setrlimit" / "stockade_rlimit";
+    /// Judges making a socket.
+    SocketCreate = "socket_create" / "stockade_socket";
+    /// Judges options by which packets go another way than to the peer that was judged.
+    Setsockopt = "socket_setsockopt" / "stockade_setsockopt";
 }
 
 const _: () = assert!(Hook::COUNT <= Hook::ROOM);

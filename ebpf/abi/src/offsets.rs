@@ -8,6 +8,10 @@
 /// number. No structure of the kernel is that large.
 pub const LOAD_MARK: i16 = 0x7a00;
 
+/// Placeholders of loads of what the programs before answered begin here: this plus the hook's number. It stands
+/// behind the hook's arguments, whose number differs between kernels.
+pub const ANSWER_MARK: i16 = LOAD_MARK + 0x100;
+
 /// Placeholders of offsets as numbers begin here: the 32-bit operand of an addition or assignment is
 /// this plus the field's number.
 pub const VALUE_MARK: i32 = 0x7a7a_5300;
@@ -156,6 +160,8 @@ fields! {
     mount_parent = "mount"."mnt_parent";
     /// The directory entry that it is mounted on.
     mount_point = "mount"."mnt_mountpoint";
+    /// Address of a name's text.
+    qstr_name = "qstr"."name";
     /// Program to be started.
     bprm_file = "linux_binprm"."file";
     /// Depth of the innermost pid namespace.
@@ -200,6 +206,10 @@ fields! {
     msg_name_len = "msghdr"."msg_namelen";
     /// Flags of the call.
     msg_flags = "msghdr"."msg_flags";
+    /// Control messages: those of a process were copied from it.
+    msg_control = "msghdr"."msg_control";
+    /// Bytes of them.
+    msg_control_len = "msghdr"."msg_controllen";
 }
 
 /// Size of `struct upid`: a number, padding and a pointer. It is the stride of `pid.numbers`.

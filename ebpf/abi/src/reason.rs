@@ -72,11 +72,13 @@ pub enum Reason {
     DenyRule = 11,
     /// It would change what is the agent's own, which no rule grants.
     Guarded = 12,
+    /// The new name of a directory may grant more on what is below it than the old one did.
+    WiderRules = 13,
 }
 
 impl Reason {
     /// Number of counters needed to count by reason: values start at 1.
-    pub const COUNT: usize = 13;
+    pub const COUNT: usize = 14;
 
     /// Counters for which there is room in the maps: the next build may have more reasons, and goes on
     /// with the maps of this one.
@@ -96,6 +98,7 @@ impl Reason {
         Self::UnsupportedFamily,
         Self::DenyRule,
         Self::Guarded,
+        Self::WiderRules,
     ];
 
     /// The direction in which a decision with this reason goes under `mode`.
@@ -108,6 +111,7 @@ impl Reason {
             Self::Guarded => Verdict::Denied,
             Self::NoRule
             | Self::DenyRule
+            | Self::WiderRules
             | Self::PathTooLong
             | Self::PathUnreadable
             | Self::ScratchBusy
@@ -127,7 +131,7 @@ impl Reason {
     /// loss: the baseline cannot contain what happened.
     pub const fn is_complete(self) -> bool {
         match self {
-            Self::Rule | Self::NoRule | Self::DenyRule | Self::Guarded => true,
+            Self::Rule | Self::NoRule | Self::DenyRule | Self::Guarded | Self::WiderRules => true,
             Self::PathTooLong
             | Self::PathUnreadable
             | Self::ScratchBusy
@@ -154,6 +158,7 @@ impl Reason {
             Self::UnsupportedFamily => "unsupported-family",
             Self::DenyRule => "deny-rule",
             Self::Guarded => "guarded",
+            Self::WiderRules => "wider-rules",
         }
     }
 }
@@ -256,8 +261,8 @@ impl TryFrom<u8> for Reason {
     type Error = UnknownValue;
     fn try_from(value: u8) -> Result<Self, UnknownValue> {
         match value {
-            1..=12 => Ok(Self::ALL[usize::from(value) - 1]),
-            0 | 13.. => Err(UnknownValue { what: "reason", value }),
+            1..=13 => Ok(Self::ALL[usize::from(value) - 1]),
+            0 | 14.. => Err(UnknownValue { what: "reason", value }),
         }
     }
 }

@@ -43,7 +43,8 @@ fn only_children_of_the_parents() {
             | Reason::LabelFull
             | Reason::BadAddress
             | Reason::UnsupportedFamily
-            | Reason::Guarded) => panic!("{other:?}"),
+            | Reason::Guarded
+            | Reason::WiderRules) => panic!("{other:?}"),
         }
     };
     for session in [false, true] {

@@ -10,7 +10,7 @@ use stockade_abi::reason::{Mode, Operation, Reason};
 
 use super::address::{self, AF_INET, AF_UNIX, AF_UNSPEC, Address, SOCKADDR_IN};
 use super::judge::{ALLOW, DENY, Question, judge, without_object};
-use super::kernel::{Pointer, current, load, probe_at};
+use super::kernel::{Pointer, before, current, load, probe_at};
 use super::label::Tag;
 use super::policy::side;
 use super::{count, label, peers, policy, scratch};
@@ -18,7 +18,7 @@ use super::{count, label, peers, policy, scratch};
 /// `socket_connect(sock, address, addrlen)`.
 #[inline(always)]
 pub(crate) fn socket_connect(ctx: &LsmContext) -> i32 {
-    let before: i32 = ctx.arg(3);
+    let before = before!(ctx, Connect);
     if before != 0 {
         return before;
     }

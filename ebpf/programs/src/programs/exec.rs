@@ -11,14 +11,14 @@ use stockade_abi::reason::{Operation, Reason};
 use stockade_abi::table::high;
 
 use super::judge::{ALLOW, DENY, Question, judge, member, without_object};
-use super::kernel::{Pointer, current, load};
+use super::kernel::{Pointer, before, current, load};
 use super::policy::side;
 use super::{count, inherited, label, path, policy, quick, scratch};
 
 /// `bprm_check_security(bprm)`: called for the program, and once more for each `#!` interpreter.
 #[inline(always)]
 pub(crate) fn bprm_check_security(ctx: &LsmContext) -> i32 {
-    let before: i32 = ctx.arg(1);
+    let before = before!(ctx, Exec);
     if before != 0 {
         return before;
     }

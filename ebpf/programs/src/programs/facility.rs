@@ -10,13 +10,13 @@ use stockade_abi::table::{CAPABILITIES, CAPABILITIES_DENIED, FACILITIES, FACILIT
 
 use super::emit::{self, Record};
 use super::judge::{ALLOW, mode_number, verdict_number};
-use super::kernel::{Pointer, current, load};
+use super::kernel::{Pointer, current, load, probe, probe_at};
 use super::label::Tag;
 use super::policy::{Object, Policy, side};
 use super::{count, label, policy};
 
 /// `-EPERM`: what the kernel itself answers to who lacks a privilege.
-const DENY: i32 = -1;
+pub(crate) const DENY: i32 = -1;
 /// [`DENY`], put so that the compiler does not make it of the condition: of a negated number the verifier
 /// forgets the bounds.
 #[inline(always)]
@@ -45,6 +45,34 @@ pub(crate) fn hook(before: i32, hook: Hook, facility: Facility) -> i32 {
     judge(tag, facility)
 }
 
+/// `id` of a kernel to be started and of its first file system; whatever else is loaded goes into this one.
+const KEXEC: [u32; 2] = [3, 4];
+
+/// `kernel_read_file(file, id, contents)` and `kernel_load_data(id, contents)`.
+#[inline(always)]
+pub(crate) fn kernel_code(before: i32, asked: Hook, id: u32) -> i32 {
+    let kexec = id == KEXEC[0] || id == KEXEC[1];
+    hook(before, asked, if kexec { Facility::Kexec } else { Facility::Modules })
+}
+
+/// Beginnings of the names of files that are nothing but a way into the kernel.
+const IO_URING: [u8; 8] = *b"[io_urin";
+const USERFAULTFD: [u8; 8] = *b"[userfau";
+
+/// `inode_init_security_anon(inode, name, context)`.
+#[inline(always)]
+pub(crate) fn anonymous(before: i32, name: Pointer) -> i32 {
+    if before != 0 || label::tag(current()).is_none() {
+        return before;
+    }
+    let begins = probe!(name, qstr_name as Pointer).and_then(|text| probe_at::<[u8; 8]>(text, 0));
+    match begins {
+        Some(IO_URING) => hook(before, Hook::InitAnonymous, Facility::IoUring),
+        Some(USERFAULTFD) => hook(before, Hook::InitAnonymous, Facility::Userfaultfd),
+        Some(_) | None => ALLOW,
+    }
+}
+
 /// `capable(cred, ns, cap, opts)`.
 #[inline(always)]
 pub(crate) fn capable(before: i32, cred: Pointer, number: u32, options: u32) -> i32 {
@@ -68,6 +96,12 @@ pub(crate) fn capable(before: i32, cred: Pointer, number: u32, options: u32) -> 
         return ALLOW;
     }
     decide(tag, Operation::Capability, number, options & CAP_OPT_NOAUDIT != 0)
+}
+
+/// The same as [`judge`], where a refusal may not be worth a record.
+#[inline(always)]
+pub(crate) fn judge_quietly(tag: Tag, facility: Facility, quiet: bool) -> i32 {
+    decide(tag, Operation::Facility, facility as u32, quiet)
 }
 
 /// Judges the use of a facility.

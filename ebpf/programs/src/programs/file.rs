@@ -3,16 +3,17 @@
 use aya_ebpf::bindings::task_struct;
 use aya_ebpf::programs::LsmContext;
 use stockade_abi::access::{self, AccessSet};
+use stockade_abi::facility::Facility;
 use stockade_abi::hook::Hook;
 use stockade_abi::label::CANARY;
 use stockade_abi::reason::{Operation, Reason};
 
 use super::inherited::is_refused;
 use super::judge::{ALLOW, DENY, Question, judge, without_object};
-use super::kernel::{Pointer, current, load, offset, probe, probe_at};
+use super::kernel::{Pointer, address, before, current, load, offset, probe, probe_at};
 use super::label::{self, Tag};
 use super::opened::only_appends;
-use super::{count, path, policy, quick, scratch};
+use super::{count, facility, path, policy, quick, scratch, special};
 
 const O_ACCMODE: u32 = 0o3;
 const O_RDONLY: u32 = 0o0;
@@ -41,6 +42,8 @@ const PIDFS: u64 = 0x5049_4446;
 pub(crate) const MNT_NS_INTERNAL: u64 = -22i64 as u64;
 pub(crate) const PROT_WRITE: u64 = 2;
 pub(crate) const PROT_EXEC: u64 = 4;
+/// The mapping is of no file.
+const MAP_ANONYMOUS: u64 = 0x20;
 /// What is written into the mapping goes into the file.
 const MAP_SHARED: u64 = 1;
 
@@ -49,7 +52,7 @@ const MAP_SHARED: u64 = 1;
 pub(crate) fn file_open(ctx: &LsmContext) -> i32 {
     // What the programs before this one answered: it is given back wherever nothing is denied, and looked at
     // only where something may be.
-    let before = || -> i32 { ctx.arg(1) };
+    let before = || before!(ctx, FileOpen);
     let task = current();
     let Some(tag) = label::tag(task) else { return before() };
     let file: Pointer = ctx.arg(0);
@@ -65,8 +68,17 @@ fn open_unremembered(task: *mut task_struct, file: Pointer, before: i32, policy:
     let tag = Tag { policy, flags };
     let starts = || load!(file, file_flags as u32) & FMODE_EXEC != 0;
     let settled = || load!(file, file_mode as u32) & FMODE_CREATED == 0;
-    if before != 0 || quick::unremembered(task, tag, file, || wanted_of(file), settled, starts) {
+    if before != 0 {
         return before;
+    }
+    if tag.flags & CANARY == 0 {
+        let answer = special::judge(tag, file, wanted_of(file));
+        if answer != ALLOW {
+            return answer;
+        }
+    }
+    if quick::unremembered(task, tag, file, || wanted_of(file), settled, starts) {
+        return ALLOW;
     }
     // The exec hook judges a program and its interpreter; the ELF loader is judged when it is mapped.
     if starts() || load!(file, file_mode as u32) & FMODE_NOACCOUNT != 0 {
@@ -85,23 +97,28 @@ fn open_unremembered(task: *mut task_struct, file: Pointer, before: i32, policy:
 /// `mmap_file(file, reqprot, prot, flags)`.
 #[inline(always)]
 pub(crate) fn mmap_file(ctx: &LsmContext) -> i32 {
-    let before: i32 = ctx.arg(4);
+    let before = before!(ctx, MmapFile);
     if before != 0 {
         return before;
     }
     let (prot, flags): (u64, u64) = (ctx.arg(2), ctx.arg(3));
+    let executable = prot & PROT_EXEC != 0;
     let writes = prot & PROT_WRITE != 0 && flags & MAP_SHARED != 0;
-    let file: Pointer = ctx.arg(0);
-    // Anonymous memory made executable is how just-in-time compilers work.
-    if file.is_null() {
+    if !executable && flags & MAP_ANONYMOUS != 0 {
         return ALLOW;
     }
     let task = current();
     let Some(tag) = label::tag(task) else { return ALLOW };
+    let file: Pointer = ctx.arg(0);
+    // 6.12 believes that there always is a file: it takes a comparison of the pointer itself for dead code, and
+    // a load through it for one that cannot fault.
+    if address(file) == 0 {
+        return if executable { anonymous_code(tag) } else { ALLOW };
+    }
     if is_refused(tag.flags, file) {
         return DENY;
     }
-    if prot & PROT_EXEC == 0 && !writes {
+    if !executable && !writes {
         return ALLOW;
     }
     if tag.flags & CANARY != 0 {
@@ -109,7 +126,7 @@ pub(crate) fn mmap_file(ctx: &LsmContext) -> i32 {
         return DENY;
     }
     let mut access = 0;
-    if prot & PROT_EXEC != 0 && !is_own_program(task.cast(), file) {
+    if executable && !is_own_program(task.cast(), file) {
         access |= access::MAP;
     }
     // Through a mapping a file opened for appending can be written anywhere.
@@ -124,6 +141,13 @@ pub(crate) fn mmap_file(ctx: &LsmContext) -> i32 {
         return ALLOW;
     }
     judge_file(task, file, access)
+}
+
+/// Anonymous memory made executable, which is how just-in-time compilers work.
+#[inline(always)]
+pub(crate) fn anonymous_code(tag: Tag) -> i32 {
+    // The canary has no policy to ask.
+    if tag.flags & CANARY != 0 { ALLOW } else { facility::judge(tag, Facility::Jit) }
 }
 
 /// The long way: by the whole path, which is then remembered.

@@ -14,7 +14,7 @@ use stockade_abi::label::{CANARY, REFUSES, REFUSES_ALL};
 
 use super::file::{FMODE_PATH, FMODE_READ, FMODE_WRITE, MNT_NS_INTERNAL, judge_file, wanted};
 use super::judge::{ALLOW, DENY};
-use super::kernel::{Pointer, current, load, offset, probe, probe_at};
+use super::kernel::{Pointer, before, current, load, offset, probe, probe_at};
 use super::maps::REFUSED;
 use super::opened::only_appends;
 use super::place::judge_place;
@@ -119,7 +119,7 @@ fn is_harmless(file: Pointer) -> bool {
 
 /// By the numbers that the kernel gives devices for good.
 #[inline(always)]
-fn is_harmless_device(device: u32) -> bool {
+pub(crate) fn is_harmless_device(device: u32) -> bool {
     let (major, minor) = (device >> 20, device & 0xf_ffff);
     match major {
         // null, zero, full, random, urandom
@@ -152,7 +152,7 @@ pub(crate) fn is_refused(flags: u32, file: Pointer) -> bool {
 /// `file_permission(file, mask)`.
 #[inline(always)]
 pub(crate) fn permission(ctx: &LsmContext) -> i32 {
-    let before: i32 = ctx.arg(2);
+    let before = before!(ctx, Permission);
     if before != 0 {
         return before;
     }
@@ -176,7 +176,7 @@ pub(crate) fn permission(ctx: &LsmContext) -> i32 {
 /// `file_receive(file)`: over a socket, by `pidfd_getfd`, or from a supervisor. It is as if opened.
 #[inline(always)]
 pub(crate) fn receive(ctx: &LsmContext) -> i32 {
-    let before: i32 = ctx.arg(1);
+    let before = before!(ctx, Receive);
     if before != 0 {
         return before;
     }

@@ -72,6 +72,20 @@ impl Loaded for Pointer {
     }
 }
 
+/// What the programs before this one answered: another security module, or another program at this hook.
+macro_rules! before {
+    ($ctx:expr, $hook:ident) => {{
+        let at = aya_ebpf::EbpfContext::as_ptr($ctx);
+        // SAFETY: behind the arguments of the hook; the verifier checks it.
+        let value = unsafe {
+            <u64 as $crate::programs::kernel::Loaded>::load::<
+                { stockade_abi::offsets::ANSWER_MARK as i32 + stockade_abi::hook::Hook::$hook as i32 },
+            >(at)
+        };
+        value as i32
+    }};
+}
+
 /// The offset of one field as a number.
 macro_rules! offset {
     ($field:ident) => {
@@ -111,7 +125,7 @@ macro_rules! probe {
     };
 }
 
-pub(crate) use {load, offset, part, probe};
+pub(crate) use {before, load, offset, part, probe};
 
 #[inline(always)]
 pub(crate) fn offset_of<const MARK: i32>() -> usize {

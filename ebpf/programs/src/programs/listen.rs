@@ -9,7 +9,7 @@ use stockade_abi::{access, peer};
 
 use super::address::{self, AF_INET, AF_INET6, put};
 use super::judge::{ALLOW, DENY, Question, judge, without_object};
-use super::kernel::{Pointer, current, load, offset, probe, probe_at};
+use super::kernel::{Pointer, before, current, load, offset, probe, probe_at};
 use super::policy::side;
 use super::{count, label, peers, policy, scratch};
 
@@ -21,7 +21,7 @@ const BINDPORT_LOCK: u8 = 8;
 /// `socket_bind(sock, address, addrlen)`.
 #[inline(always)]
 pub(crate) fn socket_bind(ctx: &LsmContext) -> i32 {
-    let before: i32 = ctx.arg(3);
+    let before = before!(ctx, Bind);
     let socket: Pointer = ctx.arg(0);
     let at: Pointer = ctx.arg(1);
     let len: i32 = ctx.arg(2);

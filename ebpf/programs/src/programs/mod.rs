@@ -21,6 +21,7 @@ mod name;
 mod names;
 mod never;
 mod opened;
+mod others;
 mod path;
 mod peers;
 mod place;
@@ -29,6 +30,8 @@ mod quick;
 mod rounds;
 mod scratch;
 mod send;
+mod sockets;
+mod special;
 mod unix;
 mod widen;
 
@@ -37,6 +40,8 @@ use aya_ebpf::programs::LsmContext;
 use stockade_abi::access;
 use stockade_abi::facility::Facility;
 use stockade_abi::hook::Hook;
+
+use self::kernel::before;
 
 #[lsm(hook = "bprm_check_security")]
 fn stockade_exec(ctx: LsmContext) -> i32 {
@@ -75,22 +80,22 @@ fn stockade_bind(ctx: LsmContext) -> i32 {
 
 #[lsm(hook = "socket_listen")]
 fn stockade_listen(ctx: LsmContext) -> i32 {
-    listen::listening(ctx.arg(2), Hook::Listen, ctx.arg(0))
+    listen::listening(before!(&ctx, Listen), Hook::Listen, ctx.arg(0))
 }
 
 #[lsm(hook = "socket_accept")]
 fn stockade_accept(ctx: LsmContext) -> i32 {
-    listen::listening(ctx.arg(2), Hook::Accept, ctx.arg(0))
+    listen::listening(before!(&ctx, Accept), Hook::Accept, ctx.arg(0))
 }
 
 #[lsm(hook = "unix_stream_connect")]
 fn stockade_unix_connect(ctx: LsmContext) -> i32 {
-    unix::reach(ctx.arg(3), Hook::UnixConnect, ctx.arg(1))
+    unix::reach(before!(&ctx, UnixConnect), Hook::UnixConnect, ctx.arg(1))
 }
 
 #[lsm(hook = "unix_may_send")]
 fn stockade_unix_send(ctx: LsmContext) -> i32 {
-    unix::reach(ctx.arg(2), Hook::UnixSend, unix::inner(ctx.arg(1)))
+    unix::reach(before!(&ctx, UnixSend), Hook::UnixSend, unix::inner(ctx.arg(1)))
 }
 
 #[lsm(hook = "task_alloc")]
@@ -98,56 +103,54 @@ fn stockade_fork(ctx: LsmContext) -> i32 {
     fork::task_alloc(&ctx)
 }
 
-// The last argument of each is what the programs before answered.
-
 #[lsm(hook = "path_mknod")]
 fn stockade_mknod(ctx: LsmContext) -> i32 {
-    names::mknod(ctx.arg(4), ctx.arg(0), ctx.arg(1), ctx.arg(2), ctx.arg(3))
+    names::mknod(before!(&ctx, Mknod), ctx.arg(0), ctx.arg(1), ctx.arg(2), ctx.arg(3))
 }
 
 #[lsm(hook = "path_mkdir")]
 fn stockade_mkdir(ctx: LsmContext) -> i32 {
-    names::entry(ctx.arg(3), Hook::Mkdir, ctx.arg(0), ctx.arg(1), access::CREATE)
+    names::directory(before!(&ctx, Mkdir), Hook::Mkdir, ctx.arg(0), ctx.arg(1), access::CREATE)
 }
 
 #[lsm(hook = "path_symlink")]
 fn stockade_symlink(ctx: LsmContext) -> i32 {
-    names::entry(ctx.arg(3), Hook::Symlink, ctx.arg(0), ctx.arg(1), access::CREATE)
+    names::entry(before!(&ctx, Symlink), Hook::Symlink, ctx.arg(0), ctx.arg(1), access::CREATE)
 }
 
 #[lsm(hook = "path_link")]
 fn stockade_link(ctx: LsmContext) -> i32 {
-    names::link(ctx.arg(3), ctx.arg(0), ctx.arg(1), ctx.arg(2))
+    names::link(before!(&ctx, Link), ctx.arg(0), ctx.arg(1), ctx.arg(2))
 }
 
 #[lsm(hook = "path_unlink")]
 fn stockade_unlink(ctx: LsmContext) -> i32 {
-    names::entry(ctx.arg(2), Hook::Unlink, ctx.arg(0), ctx.arg(1), access::DELETE)
+    names::entry(before!(&ctx, Unlink), Hook::Unlink, ctx.arg(0), ctx.arg(1), access::DELETE)
 }
 
 #[lsm(hook = "path_rmdir")]
 fn stockade_rmdir(ctx: LsmContext) -> i32 {
-    names::entry(ctx.arg(2), Hook::Rmdir, ctx.arg(0), ctx.arg(1), access::DELETE)
+    names::directory(before!(&ctx, Rmdir), Hook::Rmdir, ctx.arg(0), ctx.arg(1), access::DELETE)
 }
 
 #[lsm(hook = "path_rename")]
 fn stockade_rename(ctx: LsmContext) -> i32 {
-    names::rename(ctx.arg(5), (ctx.arg(0), ctx.arg(1)), (ctx.arg(2), ctx.arg(3)), ctx.arg(4))
+    names::rename(before!(&ctx, Rename), (ctx.arg(0), ctx.arg(1)), (ctx.arg(2), ctx.arg(3)), ctx.arg(4))
 }
 
 #[lsm(hook = "path_chmod")]
 fn stockade_chmod(ctx: LsmContext) -> i32 {
-    names::chmod(ctx.arg(2), ctx.arg(0), ctx.arg(1))
+    names::chmod(before!(&ctx, Chmod), ctx.arg(0), ctx.arg(1))
 }
 
 #[lsm(hook = "path_chown")]
 fn stockade_chown(ctx: LsmContext) -> i32 {
-    names::file(ctx.arg(3), Hook::Chown, ctx.arg(0), access::ATTR)
+    names::file(before!(&ctx, Chown), Hook::Chown, ctx.arg(0), access::ATTR)
 }
 
 #[lsm(hook = "path_truncate")]
 fn stockade_truncate(ctx: LsmContext) -> i32 {
-    names::file(ctx.arg(1), Hook::Truncate, ctx.arg(0), access::WRITE)
+    names::file(before!(&ctx, Truncate), Hook::Truncate, ctx.arg(0), access::WRITE)
 }
 
 #[lsm(hook = "file_truncate")]
@@ -179,47 +182,120 @@ fn stockade_receive(ctx: LsmContext) -> i32 {
 
 #[lsm(hook = "inode_setxattr")]
 fn stockade_setxattr(ctx: LsmContext) -> i32 {
-    never::xattr(ctx.arg(6), Hook::SetXattr, ctx.arg(1), ctx.arg(2))
+    never::xattr(before!(&ctx, SetXattr), Hook::SetXattr, ctx.arg(1), ctx.arg(2))
 }
 
 #[lsm(hook = "inode_removexattr")]
 fn stockade_removexattr(ctx: LsmContext) -> i32 {
-    never::xattr(ctx.arg(3), Hook::RemoveXattr, ctx.arg(1), ctx.arg(2))
+    never::xattr(before!(&ctx, RemoveXattr), Hook::RemoveXattr, ctx.arg(1), ctx.arg(2))
 }
 
 #[lsm(hook = "file_ioctl")]
 fn stockade_ioctl(ctx: LsmContext) -> i32 {
-    never::ioctl(ctx.arg(3), Hook::Ioctl, ctx.arg(0), ctx.arg(1))
+    never::ioctl(before!(&ctx, Ioctl), Hook::Ioctl, ctx.arg(0), ctx.arg(1))
 }
 
 #[lsm(hook = "file_ioctl_compat")]
 fn stockade_ioctl_compat(ctx: LsmContext) -> i32 {
-    never::ioctl(ctx.arg(3), Hook::IoctlCompat, ctx.arg(0), ctx.arg(1))
+    never::ioctl(before!(&ctx, IoctlCompat), Hook::IoctlCompat, ctx.arg(0), ctx.arg(1))
 }
 
 #[lsm(hook = "inode_rename")]
 fn stockade_renamed(ctx: LsmContext) -> i32 {
-    names::renamed(ctx.arg(4), ctx.arg(1), ctx.arg(3))
+    names::renamed(before!(&ctx, Renamed), ctx.arg(1), ctx.arg(3))
 }
 
 #[lsm(hook = "capable")]
 fn stockade_capable(ctx: LsmContext) -> i32 {
-    facility::capable(ctx.arg(4), ctx.arg(0), ctx.arg(2), ctx.arg(3))
+    facility::capable(before!(&ctx, Capable), ctx.arg(0), ctx.arg(2), ctx.arg(3))
 }
 
-/// Hooks that stand for one facility, each with the place of what the programs before answered.
+/// Hooks that stand for one facility.
 macro_rules! facilities {
-    ($($program:ident = $kernel:literal($before:literal): $hook:ident, $facility:ident;)+) => {$(
+    ($($program:ident = $kernel:literal: $hook:ident, $facility:ident;)+) => {$(
         #[lsm(hook = $kernel)]
         fn $program(ctx: LsmContext) -> i32 {
-            facility::hook(ctx.arg($before), Hook::$hook, Facility::$facility)
+            facility::hook(before!(&ctx, $hook), Hook::$hook, Facility::$facility)
         }
     )+};
 }
 
 facilities! {
-    stockade_mount = "sb_mount"(5): SbMount, Mount;
-    stockade_chroot = "path_chroot"(1): Chroot, Chroot;
+    stockade_mount = "sb_mount": SbMount, Mount;
+    stockade_umount = "sb_umount": SbUmount, Mount;
+    stockade_pivot = "sb_pivotroot": SbPivotroot, Mount;
+    stockade_move = "move_mount": MoveMount, Mount;
+    stockade_chroot = "path_chroot": Chroot, Chroot;
+    stockade_userns = "userns_create": UsernsCreate, Namespaces;
+    stockade_bpf = "bpf": Bpf, Bpf;
+    stockade_perf = "perf_event_open": PerfEventOpen, Perf;
+    stockade_autoload = "kernel_module_request": ModuleRequest, Modules;
+    stockade_key_alloc = "key_alloc": KeyAlloc, Keyrings;
+    stockade_key = "key_permission": KeyPermission, Keyrings;
+    stockade_syslog = "syslog": Syslog, KernelLog;
+    stockade_settime = "settime": Settime, Clock;
+    stockade_quotactl = "quotactl": Quotactl, Quota;
+    stockade_override = "uring_override_creds": UringOverrideCreds, IoUringCreds;
+}
+
+#[lsm(hook = "kernel_read_file")]
+fn stockade_read_file(ctx: LsmContext) -> i32 {
+    facility::kernel_code(before!(&ctx, KernelReadFile), Hook::KernelReadFile, ctx.arg(1))
+}
+
+#[lsm(hook = "kernel_load_data")]
+fn stockade_load_data(ctx: LsmContext) -> i32 {
+    facility::kernel_code(before!(&ctx, KernelLoadData), Hook::KernelLoadData, ctx.arg(0))
+}
+
+#[lsm(hook = "inode_init_security_anon")]
+fn stockade_anonymous(ctx: LsmContext) -> i32 {
+    facility::anonymous(before!(&ctx, InitAnonymous), ctx.arg(1))
+}
+
+#[lsm(hook = "ptrace_access_check")]
+fn stockade_ptrace(ctx: LsmContext) -> i32 {
+    others::ptrace(before!(&ctx, PtraceAccess), ctx.arg(0), ctx.arg(1))
+}
+
+#[lsm(hook = "ptrace_traceme")]
+fn stockade_traceme(ctx: LsmContext) -> i32 {
+    others::hook(before!(&ctx, PtraceTraceme), Hook::PtraceTraceme, ctx.arg(0), Facility::Ptrace)
+}
+
+#[lsm(hook = "task_kill")]
+fn stockade_kill(ctx: LsmContext) -> i32 {
+    others::kill(before!(&ctx, Kill), ctx.arg(0), ctx.arg(2))
+}
+
+#[lsm(hook = "task_setscheduler")]
+fn stockade_scheduler(ctx: LsmContext) -> i32 {
+    others::hook(before!(&ctx, Setscheduler), Hook::Setscheduler, ctx.arg(0), Facility::Scheduling)
+}
+
+#[lsm(hook = "task_setnice")]
+fn stockade_nice(ctx: LsmContext) -> i32 {
+    others::hook(before!(&ctx, Setnice), Hook::Setnice, ctx.arg(0), Facility::Scheduling)
+}
+
+#[lsm(hook = "task_setioprio")]
+fn stockade_ioprio(ctx: LsmContext) -> i32 {
+    others::hook(before!(&ctx, Setioprio), Hook::Setioprio, ctx.arg(0), Facility::Scheduling)
+}
+
+#[lsm(hook = "task_setrlimit")]
+fn stockade_rlimit(ctx: LsmContext) -> i32 {
+    others::hook(before!(&ctx, Setrlimit), Hook::Setrlimit, ctx.arg(0), Facility::Scheduling)
+}
+
+#[lsm(hook = "socket_create")]
+fn stockade_socket(ctx: LsmContext) -> i32 {
+    sockets::socket_create(&ctx)
+}
+
+#[lsm(hook = "socket_setsockopt")]
+fn stockade_setsockopt(ctx: LsmContext) -> i32 {
+    sockets::setsockopt(&ctx)
 }
 
 #[panic_handler]

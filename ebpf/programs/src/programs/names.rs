@@ -2,15 +2,17 @@
 
 use aya_ebpf::bindings::task_struct;
 use stockade_abi::access;
+use stockade_abi::facility::Facility;
 use stockade_abi::hook::Hook;
 use stockade_abi::label::{CANARY, Label};
 use stockade_abi::reason::{Mode, Operation, Reason};
 
 use super::judge::{ALLOW, DENY, Judged, Question, judge, without_object};
 use super::kernel::{Pointer, current, load, offset, probe};
+use super::label::Tag;
 use super::memory::{self, Lesson, Place, Sight, View};
 use super::policy::{Object, side};
-use super::{climb, count, label, policy, quick, scratch, widen};
+use super::{climb, count, facility, label, policy, quick, scratch, special, widen};
 
 /// The second argument of a rename that swaps two names.
 const RENAME_EXCHANGE: u32 = 1 << 1;
@@ -47,10 +49,11 @@ impl Name {
     }
 }
 
-/// Who does it, and what was found out on the way; `None` for who is not ours.
+/// Who does it.
 #[derive(Clone, Copy)]
 struct Doer {
     task: *mut task_struct,
+    tag: Tag,
 }
 
 /// The doer, or what the hook answers without one.
@@ -65,7 +68,7 @@ fn doer(before: i32, hook: Hook) -> Result<Doer, i32> {
         count::canary(hook);
         return Err(DENY);
     }
-    Ok(Doer { task })
+    Ok(Doer { task, tag })
 }
 
 /// `path_mknod(dir, dentry, mode, dev)`, also for files made by opening them.
@@ -78,7 +81,13 @@ pub(crate) fn mknod(before: i32, path: Pointer, dentry: Pointer, mode: u32, devi
     let kind = mode & S_IFMT;
     let makes_device = kind == S_IFBLK || (kind == S_IFCHR && device != WHITEOUT);
     let runs_as_other = mode & SET_ID != 0 && (kind == S_IFREG || kind == 0);
-    let access = if makes_device || runs_as_other { access::CREATE | NEVER } else { access::CREATE };
+    if makes_device {
+        let answer = facility::judge(doer.tag, Facility::Devices);
+        if answer != ALLOW {
+            return answer;
+        }
+    }
+    let access = if runs_as_other { access::CREATE | NEVER } else { access::CREATE };
     by_name(&doer, &Name::below(path, dentry), access)
 }
 
@@ -92,6 +101,20 @@ pub(crate) fn entry(before: i32, hook: Hook, path: Pointer, dentry: Pointer, acc
         Ok(doer) => by_name(&doer, &Name::below(path, dentry), access),
         Err(answer) => answer,
     }
+}
+
+/// `path_mkdir` and `path_rmdir`, by which control groups come and go.
+#[inline(always)]
+pub(crate) fn directory(before: i32, hook: Hook, path: Pointer, dentry: Pointer, access: u32) -> i32 {
+    let doer = match doer(before, hook) {
+        Ok(doer) => doer,
+        Err(answer) => return answer,
+    };
+    let answer = special::judge_directory(doer.tag, load!(path, path_dentry as Pointer));
+    if answer != ALLOW {
+        return answer;
+    }
+    by_name(&doer, &Name::below(path, dentry), access)
 }
 
 /// Hooks that change the file that a path names.

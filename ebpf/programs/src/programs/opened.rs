@@ -5,10 +5,10 @@ use stockade_abi::access;
 use stockade_abi::hook::Hook;
 use stockade_abi::label::CANARY;
 
-use super::file::{FMODE_WRITE, O_APPEND, PROT_EXEC, PROT_WRITE, is_of_own_program};
+use super::file::{FMODE_WRITE, O_APPEND, PROT_EXEC, PROT_WRITE, anonymous_code, is_of_own_program};
 use super::inherited::is_refused;
 use super::judge::{ALLOW, DENY};
-use super::kernel::{Pointer, current, load, probe};
+use super::kernel::{Pointer, before, current, load, probe};
 use super::place::{judge_place, of_user};
 use super::{count, label};
 
@@ -29,7 +29,7 @@ pub(crate) fn only_appends(file: Pointer) -> bool {
 /// not.
 #[inline(always)]
 pub(crate) fn truncate(ctx: &LsmContext) -> i32 {
-    let before: i32 = ctx.arg(1);
+    let before = before!(ctx, Ftruncate);
     if before != 0 {
         return before;
     }
@@ -39,7 +39,7 @@ pub(crate) fn truncate(ctx: &LsmContext) -> i32 {
 /// `file_fcntl(file, cmd, arg)`: without `O_APPEND`, a file opened for appending can be written anywhere.
 #[inline(always)]
 pub(crate) fn fcntl(ctx: &LsmContext) -> i32 {
-    let before: i32 = ctx.arg(3);
+    let before = before!(ctx, Fcntl);
     if before != 0 {
         return before;
     }
@@ -71,7 +71,7 @@ fn overwrite(hook: Hook, file: Pointer) -> i32 {
 /// `file_mprotect(vma, reqprot, prot)`.
 #[inline(always)]
 pub(crate) fn mprotect(ctx: &LsmContext) -> i32 {
-    let before: i32 = ctx.arg(3);
+    let before = before!(ctx, Mprotect);
     if before != 0 {
         return before;
     }
@@ -83,9 +83,8 @@ pub(crate) fn mprotect(ctx: &LsmContext) -> i32 {
     let Some(tag) = label::tag(task) else { return ALLOW };
     let vma: Pointer = ctx.arg(0);
     let file: Pointer = load!(vma, vma_file as Pointer);
-    // Anonymous memory made executable is how just-in-time compilers work.
     if file.is_null() {
-        return ALLOW;
+        return if prot & PROT_EXEC != 0 { anonymous_code(tag) } else { ALLOW };
     }
     if tag.flags & CANARY != 0 {
         count::canary(Hook::Mprotect);

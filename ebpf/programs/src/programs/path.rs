@@ -15,9 +15,10 @@ use super::memory::{self, Lesson, Place, View, remember};
 use super::policy::Object;
 use super::rounds::{CONTINUE, STOP, rounds};
 use super::scratch::{self, OBJECT_SIZE, Scratch, byte_at};
+use super::special;
 
 /// `s_magic` of procfs.
-const PROC: u64 = 0x9fa0;
+pub(crate) const PROC: u64 = 0x9fa0;
 /// `i_mode` of a directory.
 const S_IFMT: u32 = 0o170_000;
 const S_IFDIR: u32 = 0o040_000;
@@ -158,7 +159,8 @@ pub(crate) fn learn(file: Pointer, slot: u32, found: &Found, judged: &Judged) {
     if judged.granted != 0 {
         let inode: Pointer = load!(file, file_inode as Pointer);
         if memory::comes_again(inode) {
-            let lesson = Lesson::File { name: found.name, granted: judged.granted, groups: judged.groups };
+            let granted = special::memorable(file, judged.granted);
+            let lesson = Lesson::File { name: found.name, granted, groups: judged.groups };
             remember(inode, slot, &found.place, &found.view, lesson);
         }
     }

@@ -13,6 +13,7 @@ use super::label::{self, Tag};
 use super::memory::{self, Lesson, Place, Sight, View};
 use super::name;
 use super::policy::{self, Grants, Policy, side};
+use super::special;
 
 /// Whether everything that is wanted of the file is remembered as granted.
 #[inline(always)]
@@ -56,7 +57,8 @@ pub(crate) fn unremembered(
     if settled() && memory::comes_again(inode) {
         let name = memory::name_of(place.dentry);
         let view = View::of(task, head, renames, 0);
-        let lesson = Lesson::File { name, granted: grants.granted, groups: grants.groups };
+        let granted = special::memorable(file, grants.granted);
+        let lesson = Lesson::File { name, granted, groups: grants.groups };
         memory::remember(inode, tag.policy, &place, &view, lesson);
     }
     true

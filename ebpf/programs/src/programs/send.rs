@@ -7,8 +7,8 @@ use stockade_abi::peer;
 
 use super::address::{self, AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, AF_UNSPEC, Address};
 use super::judge::{ALLOW, DENY};
-use super::kernel::{Pointer, current, load, probe_at};
-use super::{connect, count, label};
+use super::kernel::{Pointer, before, current, load, probe_at};
+use super::{connect, count, label, sockets};
 
 /// `sk_type` of sockets that carry a stream.
 const SOCK_STREAM: u16 = 1;
@@ -18,14 +18,15 @@ const MSG_FASTOPEN: u32 = 0x2000_0000;
 /// `socket_sendmsg(sock, msg, size)`.
 #[inline(always)]
 pub(crate) fn socket_sendmsg(ctx: &LsmContext) -> i32 {
-    let before: i32 = ctx.arg(3);
+    let before = before!(ctx, Send);
     if before != 0 {
         return before;
     }
     let message: Pointer = ctx.arg(1);
     let name: Pointer = load!(message, msg_name as Pointer);
+    let controls: u64 = load!(message, msg_control_len as u64);
     // To where the socket is connected: that was judged then.
-    if name.is_null() {
+    if name.is_null() && controls == 0 {
         return ALLOW;
     }
     let task = current();
@@ -38,8 +39,18 @@ pub(crate) fn socket_sendmsg(ctx: &LsmContext) -> i32 {
         return ALLOW;
     }
     let own: u16 = load!(sock, sock_family as u16);
+    if controls != 0 && (own == AF_INET || own == AF_INET6) && tag.flags & CANARY == 0 {
+        let answer = sockets::judge_controls(tag, message);
+        if answer != ALLOW {
+            return answer;
+        }
+    }
     // Both have hooks of their own, which see who is really reached.
-    if own == AF_UNIX || own == AF_NETLINK || is_connected_stream(sock, load!(message, msg_flags as u32)) {
+    if name.is_null()
+        || own == AF_UNIX
+        || own == AF_NETLINK
+        || is_connected_stream(sock, load!(message, msg_flags as u32))
+    {
         return ALLOW;
     }
     if tag.flags & CANARY != 0 {

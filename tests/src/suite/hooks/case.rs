@@ -86,6 +86,11 @@ pub(super) enum Step {
     Overwriter(String),
     /// The same, with a mapping that is made writable later.
     LateOverwriter(String),
+    /// A program that makes these system calls.
+    Calls {
+        path: String,
+        calls: Vec<String>,
+    },
     /// The tool once more, to be started through this loader.
     Loaded {
         path: String,

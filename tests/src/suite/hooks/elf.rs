@@ -117,7 +117,10 @@ pub(super) fn loaded(path: &str) -> Vec<u8> {
     program(&TOOL, Some(path))
 }
 
-fn program(code: &[u8], loader: Option<&str>) -> Vec<u8> {
+/// Bytes of code that a program has room for.
+pub(super) const ROOM: usize = 3900;
+
+pub(super) fn program(code: &[u8], loader: Option<&str>) -> Vec<u8> {
     let loader: Vec<u8> = loader.map(|path| [path.as_bytes(), b"\0"].concat()).unwrap_or_default();
     let headers: u16 = if loader.is_empty() { 1 } else { 2 };
     let code_at = u64::from(HEADER) + u64::from(PROGRAM_HEADER) * u64::from(headers);

@@ -2,6 +2,7 @@
 //! then what a running agent must survive.
 
 pub(super) mod agent;
+mod calls;
 mod case;
 mod chance;
 mod elf;
@@ -168,10 +169,12 @@ fn release() -> Result<(u32, u32)> {
     }
 }
 
-/// Exactly these events, each once. Of a capability the kernel may ask several times for one operation.
+/// Exactly these events, each once. Of a capability or a facility the kernel may ask several times for one
+/// operation.
 fn compare(expected: &[&Expected], verdict: &str, events: &[Event]) -> Result<()> {
     let mut left: Vec<&Event> = events.iter().collect();
     for one in expected {
+        let repeats = matches!(one.kind.as_str(), "capability" | "facility");
         let fits = |event: &&Event| {
             event.kind == one.kind
                 && event.verdict == verdict
@@ -179,10 +182,10 @@ fn compare(expected: &[&Expected], verdict: &str, events: &[Event]) -> Result<()
                 && event.object() == one.object
                 && event.access == one.access
                 && event.session == one.session
-                && (event.count == 1 || event.kind == "capability")
+                && (event.count == 1 || repeats)
         };
         match left.iter().position(fits) {
-            Some(_) if one.kind == "capability" => left.retain(|event| !fits(event)),
+            Some(_) if repeats => left.retain(|event| !fits(event)),
             Some(at) => drop(left.remove(at)),
             None => bail!("no {verdict} event {one:?} in {events:?}"),
         }

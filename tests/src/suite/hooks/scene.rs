@@ -18,7 +18,7 @@ use rustix::mount::{MountFlags, mount};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
 use super::case::{Case, Effect, Step};
-use super::elf;
+use super::{calls, elf};
 
 /// A case's surroundings, for one run.
 pub(super) struct Scene {
@@ -127,6 +127,7 @@ fn make(step: &Step) -> Result<Option<Peer>> {
         Step::Protector(path) => write(path, &elf::mapper(elf::PROTECTOR), 0o755)?,
         Step::Overwriter(path) => write(path, &elf::mapper(elf::OVERWRITER), 0o755)?,
         Step::LateOverwriter(path) => write(path, &elf::mapper(elf::LATE_OVERWRITER), 0o755)?,
+        Step::Calls { path, calls } => write(path, &calls::program(calls)?, 0o755)?,
         Step::Loaded { path, loader } => write(path, &elf::loaded(loader), 0o755)?,
         Step::Script { path, interpreter } => {
             write(path, format!("#!{interpreter}\n").as_bytes(), 0o755)?;
