@@ -8,7 +8,7 @@ use stockade_abi::table::{high, low};
 
 use super::count;
 use super::emit::{self, Record};
-use super::policy::{self, Grants, Object, Policy, side};
+use super::policy::{self, Below, Grants, Object, Policy, side};
 use super::scratch::{self, Desk, Scratch};
 
 /// What a hook answers to let the operation go on.
@@ -61,12 +61,30 @@ pub(crate) fn conclude(
 /// What the table of `head` says of an object in the buffer.
 #[inline(always)]
 pub(crate) fn look(head: Head, object: &Object, scratch: *mut Scratch) -> Grants {
+    lay_object(head, object, scratch);
+    stockade_walk(scratch::index(scratch));
+    laid_grants(scratch)
+}
+
+/// What the table of `head` says of everything below a directory in the buffer, and whether it is one thing.
+#[inline(always)]
+pub(crate) fn look_below(head: Head, object: &Object, scratch: *mut Scratch) -> (Grants, bool) {
+    lay_object(head, object, scratch);
+    let is_all = stockade_below(scratch::index(scratch)) != 0;
+    (laid_grants(scratch), is_all)
+}
+
+#[inline(always)]
+fn lay_object(head: Head, object: &Object, scratch: *mut Scratch) {
     let desk = scratch::desk(scratch);
     // SAFETY: the claim on the buffer is the caller's.
     unsafe { ((*desk).head, (*desk).object, (*desk).grants) = (head.word(), *object, Grants::NOTHING) };
-    stockade_walk(scratch::index(scratch));
-    // SAFETY: as above.
-    unsafe { core::ptr::read_volatile(&raw const (*desk).grants) }
+}
+
+#[inline(always)]
+fn laid_grants(scratch: *mut Scratch) -> Grants {
+    // SAFETY: the claim on the buffer is the caller's.
+    unsafe { core::ptr::read_volatile(&raw const (*scratch::desk(scratch)).grants) }
 }
 
 #[inline(always)]
@@ -81,8 +99,7 @@ fn lay(label: &Label, head: Head, question: &Question, grants: &Grants, scratch:
 #[inline(always)]
 fn concluded(scratch: *mut Scratch) -> Judged {
     let answer = answer(stockade_conclude(scratch::index(scratch)));
-    // SAFETY: the claim on the buffer is the caller's.
-    let grants = unsafe { core::ptr::read_volatile(&raw const (*scratch::desk(scratch)).grants) };
+    let grants = laid_grants(scratch);
     Judged { answer, granted: grants.granted, groups: grants.groups, below: grants.below }
 }
 
@@ -107,6 +124,26 @@ pub(crate) extern "C" fn stockade_walk(index: u32) -> u32 {
         unsafe { (*desk).grants = grants };
     }
     0
+}
+
+/// Looks up how the table goes on below the directory on the desk, and leaves there what is granted below it and
+/// the state. Not 0 if that is the same for everything below.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(crate) extern "C" fn stockade_below(index: u32) -> u32 {
+    let Some(scratch) = scratch::at(index) else { return 0 };
+    let desk = scratch::desk(scratch);
+    // SAFETY: the caller has claimed the buffer.
+    let (head, object) = unsafe { ((*desk).head, (*desk).object) };
+    let Some(policy) = Policy::find(Head::from_word(head)) else { return 0 };
+    if object.problem != 0 {
+        return 0;
+    }
+    let Below { state, is_all, granted, groups } = policy.below(&object, scratch::object(scratch));
+    let grants = Grants { granted, denied: 0, groups, below: state };
+    // SAFETY: as above.
+    unsafe { (*desk).grants = grants };
+    u32::from(is_all)
 }
 
 /// Concludes, counts and records the decision on the desk, and leaves there what of it may be remembered.

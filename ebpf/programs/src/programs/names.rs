@@ -158,7 +158,21 @@ pub(crate) fn rename(before: i32, old: (Pointer, Pointer), new: (Pointer, Pointe
     } else {
         access::CREATE | access::DELETE
     };
-    by_name(&doer, &Name::below(new.0, new.1), taken)
+    let answer = by_name(&doer, &Name::below(new.0, new.1), taken);
+    if answer != ALLOW {
+        return answer;
+    }
+    let mount: Pointer = load!(new.0, path_mount as Pointer);
+    if is_directory(old.1) {
+        let answer = widen::directory(old.1, mount, new.1);
+        if answer != ALLOW {
+            return answer;
+        }
+    }
+    if exchanged && is_directory(new.1) {
+        return widen::directory(new.1, mount, old.1);
+    }
+    ALLOW
 }
 
 /// `inode_rename(old_dir, old_dentry, new_dir, new_dentry)`: a directory that gets another path takes

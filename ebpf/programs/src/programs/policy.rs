@@ -122,6 +122,19 @@ pub(crate) struct Grants {
     pub(crate) below: u32,
 }
 
+/// How a table goes on below a directory.
+#[derive(Clone, Copy)]
+pub(crate) struct Below {
+    /// The state in which names in it begin.
+    pub(crate) state: u32,
+    /// Whether the same is granted on everything below.
+    pub(crate) is_all: bool,
+    /// That, to the container and to a session.
+    pub(crate) granted: u64,
+    /// Groups of parents, likewise.
+    pub(crate) groups: u64,
+}
+
 /// The half of `word` that is for who has these flags of a label.
 #[inline(always)]
 pub(crate) fn side(word: u64, flags: u32) -> u32 {
@@ -152,6 +165,16 @@ impl Policy {
             Self::Small(table) => table.word(index),
             Self::Medium(table) => table.word(index),
             Self::Large(table) => table.word(index),
+        }
+    }
+
+    /// How the table goes on below the directory `object`.
+    #[inline(always)]
+    pub(crate) fn below(&self, object: &Object, bytes: *const u8) -> Below {
+        match self {
+            Self::Small(table) => below(table, object, bytes),
+            Self::Medium(table) => below(table, object, bytes),
+            Self::Large(table) => below(table, object, bytes),
         }
     }
 
@@ -193,6 +216,17 @@ fn walk<const N: usize>(table: &Words<N>, object: &Object, bytes: *const u8) -> 
     walk.end = object.len;
     rounds(OBJECT_SIZE as u32, &mut walk, visit::<N>);
     grants_in(table, walk.state, below)
+}
+
+#[inline(always)]
+fn below<const N: usize>(table: &Words<N>, object: &Object, bytes: *const u8) -> Below {
+    let start = low(table.word(table::STARTS));
+    let mut walk = Walk { table: *table, bytes, from: 0, end: object.len, state: start };
+    rounds(OBJECT_SIZE as u32, &mut walk, visit::<N>);
+    let state = table::step(table, walk.state, b'/');
+    let grants = grants_in(table, state, 0);
+    let is_all = state & table::HOLD != 0 && table::step(table, state, b'/') == state;
+    Below { state, is_all, granted: grants.granted, groups: grants.groups }
 }
 
 const PLAIN: u32 = View::Plain as u32;

@@ -1,13 +1,14 @@
-//! A file that gets a second name comes under other rules. Those must not grant what the old ones did not.
+//! A file that gets a second name, and what is below a directory that gets another, come under other rules.
+//! Those must not grant what the old ones did not.
 
 use aya_ebpf::bindings::task_struct;
 use stockade_abi::access;
 use stockade_abi::head::Head;
 use stockade_abi::reason::{Mode, Operation, Reason};
-use stockade_abi::table::{high, low, pair};
+use stockade_abi::table::{DEAD, high, low, pair};
 
-use super::judge::{ALLOW, Question, conclude, without_object};
-use super::kernel::{Pointer, load};
+use super::judge::{ALLOW, Question, answer, conclude, without_object};
+use super::kernel::{Pointer, address, current, load};
 use super::memory::Place;
 use super::names::NEVER;
 use super::place::object_at;
@@ -71,4 +72,50 @@ pub(crate) fn link(task: *mut task_struct, old: Pointer, mount: Pointer, new: Po
 fn look(place: &Place, head: Head, slot: *mut Scratch) -> (Object, policy::Grants) {
     let object = object_at(place, slot);
     (object, judge::look(head, &object, slot))
+}
+
+/// The directory `old`, about to be called `new`, on this mount.
+///
+/// All that is below it changes its rules with it. They are known to grant nothing more where nothing is
+/// granted below the new name, where the same rules begin below both, or where below each of them one rule
+/// speaks of everything: then what counts is whether that of the new name grants no more, or the one rule
+/// lets every name be given away and the other lets it be made.
+#[inline(always)]
+pub(crate) fn directory(old: Pointer, mount: Pointer, new: Pointer) -> i32 {
+    answer(stockade_directory(address(old), address(mount), address(new)))
+}
+
+/// The same, as a stage (see [`super::judge`]). Not 0 where it is denied.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(crate) extern "C" fn stockade_directory(old: u64, mount: u64, new: u64) -> u32 {
+    let Some(label) = label::of(current()) else { return 0 };
+    let head = policy::head(label.policy);
+    if head.mode() == Some(Mode::Learn) {
+        return 0;
+    }
+    let Some(slot) = scratch::claim() else {
+        return without_object(&label, Operation::File, Reason::ScratchBusy) as u32;
+    };
+    let mount = mount as Pointer;
+    let target = object_at(&Place { dentry: new as Pointer, mount }, slot);
+    let (to, to_all) = judge::look_below(head, &target, slot);
+    let mut object = object_at(&Place { dentry: old as Pointer, mount }, slot);
+    let (from, from_all) = judge::look_below(head, &object, slot);
+    let (given, taken) = (side(from.granted, label.flags), side(to.granted, label.flags));
+    let one_by_one = given & access::RENAME != 0 && taken & access::CREATE != 0;
+    let all = from_all && to_all && to.groups == 0;
+    // The judgements of the names have said by now why one cannot be told.
+    let known = target.problem == 0 && object.problem == 0;
+    let same = to.below == DEAD || to.below == from.below;
+    let mut judged = ALLOW;
+    if !known || !(same || all && (taken & CONTENT & !given == 0 || one_by_one)) {
+        if object.problem == 0 {
+            object.problem = Reason::WiderRules as u32;
+        }
+        let question = Question { operation: Operation::File, access: access::RENAME, object };
+        judged = conclude(&label, head, &question, &policy::Grants::NOTHING, slot).answer;
+    }
+    scratch::release(slot);
+    judged as u32
 }

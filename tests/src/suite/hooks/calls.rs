@@ -1,8 +1,9 @@
 //! Programs that make system calls as they are written down, for what no library does safely.
 //!
 //! A call is its name and its arguments, with a space between: numbers; `'text'` for the address of a text, `x0a0b`
-//! for that of these bytes and zeroes behind them; `#` for a buffer that can be written to; `=` for what the
-//! call before answered. A `?` behind the name: only a refusal counts as failure.
+//! for that of these bytes and zeroes behind them; `#` for a buffer that can be written to; `!0a0b:0c0d` for a message
+//! without data, with these bytes of an address and of control messages; `=` for what the call before answered. A
+//! `?` behind the name: only a refusal counts as failure.
 
 use anyhow::{Context, Result, bail};
 
@@ -43,6 +44,7 @@ const NUMBERS: &[(&str, u64)] = &[
     ("pidfd_open", 434),
     ("pidfd_send_signal", 424),
     ("pidfd_getfd", 438),
+    ("sendmsg", 46),
     ("setsockopt", 54),
     ("socket", 41),
     ("umount2", 166),
@@ -61,6 +63,9 @@ const REGISTERS: [[&[u8]; 4]; 6] = [
     [&[0x49, 0xb8], &[0x4c, 0x8d, 0x05], &[0x4c, 0x8d, 0x84, 0x24], &[0x4d, 0x89, 0xe0]], // r8
     [&[0x49, 0xb9], &[0x4c, 0x8d, 0x0d], &[0x4c, 0x8d, 0x8c, 0x24], &[0x4d, 0x89, 0xe1]], // r9
 ];
+
+/// How rax gets an address relative to the code.
+const LOAD_ADDRESS: &[u8] = &[0x48, 0x8d, 0x05];
 
 /// Bytes of the stack that are set aside for buffers, and of one of them.
 const STACK: u32 = 65_536;
@@ -139,9 +144,18 @@ impl Program {
         } else if let Some(text) = word.strip_prefix('\'').and_then(|word| word.strip_suffix('\'')) {
             self.data(address, text.as_bytes());
         } else if let Some(hex) = word.strip_prefix('x') {
-            let bytes = (0..hex.len() / 2).map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16));
-            let bytes = bytes.collect::<Result<Vec<u8>, _>>().context("bad bytes")?;
-            self.data(address, &bytes);
+            self.data(address, &bytes(hex)?);
+        } else if let Some((name, control)) = word.strip_prefix('!').and_then(|word| word.split_once(':')) {
+            let (name, control) = (bytes(name)?, bytes(control)?);
+            let at = index * BUFFER;
+            self.data(LOAD_ADDRESS, &name);
+            self.store(at);
+            self.constant(name.len() as u64, at + 8);
+            self.data(LOAD_ADDRESS, &control);
+            self.store(at + 32);
+            self.constant(control.len() as u64, at + 40);
+            self.put(stack);
+            self.put(&at.to_le_bytes());
         } else if let Some(hex) = word.strip_prefix("0x") {
             self.put(number);
             self.put(&u64::from_str_radix(hex, 16)?.to_le_bytes());
@@ -150,6 +164,18 @@ impl Program {
             self.put(&word.parse::<i64>().context("no such argument")?.to_le_bytes());
         }
         Ok(())
+    }
+
+    /// Stores rax in the buffers.
+    fn store(&mut self, at: u32) {
+        self.put(&[0x48, 0x89, 0x84, 0x24]); // mov [rsp + at], rax
+        self.put(&at.to_le_bytes());
+    }
+
+    fn constant(&mut self, value: u64, at: u32) {
+        self.put(&[0x48, 0xb8]); // mov rax, the value
+        self.put(&value.to_le_bytes());
+        self.store(at);
     }
 
     fn data(&mut self, load_address: &[u8], bytes: &[u8]) {
@@ -191,6 +217,11 @@ impl Program {
         self.code.extend_from_slice(&self.data);
         self.code
     }
+}
+
+fn bytes(hex: &str) -> Result<Vec<u8>> {
+    let bytes = (0..hex.len() / 2).map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16));
+    bytes.collect::<Result<_, _>>().context("bad bytes")
 }
 
 /// The program, unless it is longer than what is loaded of it.

@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 
 use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
+use serde_json::Value;
 
 use super::agent::{self, Agent, PATIENCE};
 use super::subject::Subject;
@@ -17,6 +18,8 @@ use crate::suite::wait::eventually;
 const PINS: &str = "/sys/fs/bpf/stockade";
 const SECRET: &str = "/tmp/life/secret";
 const PUBLIC: &str = "/tmp/life/public";
+/// Instructions of one program that the verifier may look at: a fifth of what it is willing to.
+const MOST_VERIFIED: u64 = 200_000;
 const FOR_SESSIONS: &str = "/tmp/life/for-sessions";
 
 pub(super) fn run(report: &mut Report, agent: Agent) -> Result<Agent> {
@@ -24,6 +27,7 @@ pub(super) fn run(report: &mut Report, agent: Agent) -> Result<Agent> {
     for path in [SECRET, PUBLIC, FOR_SESSIONS] {
         fs::write(path, "text").with_context(|| path.to_owned())?;
     }
+    report.case("life.verifier-cost", verifier_cost);
     report.case("life.status-of-the-command", status_of_the_command);
     report.case("life.signal-of-the-command", signal_of_the_command);
     report.case("life.unlisted-command", unlisted_command);
@@ -65,6 +69,24 @@ fn profile(name: &str) -> Result<String> {
 
 fn command(name: &str, words: &[&str]) -> Result<Output> {
     agent::run(&profile(name)?, None).args(words).output().context("running the command")
+}
+
+/// The kernel looks at no more than a million instructions of a program, and at each of them on every start.
+fn verifier_cost() -> Result<()> {
+    let status: Value = serde_json::from_slice(&agent::cli(&["status", "-o", "json"])?.stdout)?;
+    let hooks = status["hooks"].as_array().context("no hooks")?;
+    let mut costs = Vec::new();
+    for hook in hooks {
+        let cost = hook["verified_instructions"].as_u64().context("no cost")?;
+        costs.push((cost, hook["name"].as_str().context("no name")?));
+    }
+    costs.sort_unstable();
+    let all: u64 = costs.iter().map(|(cost, _)| cost).sum();
+    let (most, name) = *costs.last().context("no programs")?;
+    println!("the verifier looked at {all} instructions of {} programs, {most} of {name}", costs.len());
+    ensure!(costs.iter().all(|(cost, _)| *cost > 0), "a program was not looked at: {costs:?}");
+    ensure!(most <= MOST_VERIFIED, "{costs:?}");
+    Ok(())
 }
 
 fn status_of_the_command() -> Result<()> {
