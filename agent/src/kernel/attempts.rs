@@ -31,7 +31,7 @@ const IOCTL: i64 = 16;
 
 const SYSLOG_ACTION_SIZE_BUFFER: i64 = 10;
 /// `Q_SYNC` for user quotas, shifted as quotactl takes it.
-const Q_SYNC: i64 = 0x8000_01 << 8;
+const Q_SYNC: i64 = 0x0080_0001 << 8;
 const KEYCTL_DESCRIBE: i64 = 6;
 const KEY_SPEC_THREAD_KEYRING: i64 = -1;
 const BPF_PROG_GET_NEXT_ID: i64 = 11;

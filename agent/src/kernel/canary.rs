@@ -81,15 +81,16 @@ pub(super) fn run(maps: &mut Maps, exe: &Path, pins: &Path) -> Result<Vec<(Hook,
     let went_through =
         |hook: Hook| tried.iter().any(|name| name.strip_prefix('+') == Some(hook.kernel_name()));
     let proof = |(hook, counted): (Hook, bool)| {
-        let proven = match hook {
-            // It cannot refuse: that it was called is all there is to know.
-            Hook::Started => counted,
-            Hook::Renamed => noticed,
+        let proven = if hook == Hook::Renamed {
+            noticed
+        } else if hook == Hook::IoctlCompat {
             // This program has no system calls of 32 bits; the kernel asks both hooks in one place.
-            Hook::IoctlCompat => refused(Hook::Ioctl),
-            // The system call answers the same whether or not it was refused.
-            Hook::ModuleRequest => counted,
-            hook => counted && refused(hook),
+            refused(Hook::Ioctl)
+        } else if hook == Hook::Started || hook == Hook::ModuleRequest {
+            // The first cannot refuse; for the other the system call answers the same whether or not it did.
+            counted
+        } else {
+            counted && refused(hook)
         };
         // What goes through unseen where a module is asked for is that there is none.
         let unseen = !counted && (hook == Hook::ModuleRequest || !went_through(hook));

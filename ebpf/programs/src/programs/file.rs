@@ -10,7 +10,7 @@ use stockade_abi::reason::{Operation, Reason};
 
 use super::inherited::is_refused;
 use super::judge::{ALLOW, DENY, Question, judge, without_object};
-use super::kernel::{Pointer, address, before, current, load, offset, probe, probe_at};
+use super::kernel::{Pointer, address, before, current, load, offset, probe, probe_at, unknown};
 use super::label::{self, Tag};
 use super::opened::only_appends;
 use super::{count, facility, path, policy, quick, scratch, special};
@@ -133,6 +133,7 @@ pub(crate) fn mmap_file(ctx: &LsmContext) -> i32 {
     if writes && only_appends(file) {
         access |= access::WRITE;
     }
+    let access = unknown(access);
     let wanted = || access;
     if access == 0
         || quick::remembered(task, tag, file, wanted)

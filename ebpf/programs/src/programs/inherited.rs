@@ -14,7 +14,7 @@ use stockade_abi::label::{CANARY, REFUSES, REFUSES_ALL};
 
 use super::file::{FMODE_PATH, FMODE_READ, FMODE_WRITE, MNT_NS_INTERNAL, judge_file, wanted};
 use super::judge::{ALLOW, DENY};
-use super::kernel::{Pointer, before, current, load, offset, probe, probe_at};
+use super::kernel::{Pointer, before, current, load, offset, probe, probe_at, unknown};
 use super::maps::REFUSED;
 use super::opened::only_appends;
 use super::place::judge_place;
@@ -196,6 +196,7 @@ pub(crate) fn receive(ctx: &LsmContext) -> i32 {
     if only_appends(file) {
         access |= access::APPEND;
     }
+    let access = unknown(access);
     let wanted = || access;
     if quick::remembered(task, tag, file, wanted)
         || quick::unremembered(task, tag, file, wanted, || true, || false)

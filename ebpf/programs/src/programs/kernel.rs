@@ -154,9 +154,20 @@ pub(crate) fn probe_at<T>(base: Pointer, offset: usize) -> Option<T> {
 /// stays a pointer, which a function of its own does not take.
 #[inline(always)]
 pub(crate) fn address(pointer: Pointer) -> u64 {
-    let pointer = pointer;
-    // Of what a helper has copied the verifier knows nothing. It can always read this place.
-    probe_at::<u64>((&raw const pointer).cast_mut().cast(), 0).unwrap_or(0)
+    copied(&pointer)
+}
+
+/// The same number, about which the verifier knows nothing any more: it looks at what comes after once, and not
+/// once for each value.
+#[inline(always)]
+pub(crate) fn unknown(number: u32) -> u32 {
+    copied(&u64::from(number)) as u32
+}
+
+/// Of what a helper has copied the verifier knows nothing. It can always read this place.
+#[inline(always)]
+fn copied<T>(place: &T) -> u64 {
+    probe_at::<u64>(core::ptr::from_ref(place).cast_mut().cast(), 0).unwrap_or(0)
 }
 
 /// The task that runs this program.

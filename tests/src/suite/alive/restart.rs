@@ -9,10 +9,10 @@ use crate::suite::hooks::agent::{self, Agent};
 use crate::suite::wait::pause;
 use crate::suite::{Report, is_thorough, stockade};
 
-const ROUNDS: u32 = 40;
+const ROUNDS: u32 = 15;
 const ALL_ROUNDS: u32 = 200;
 /// An agent that takes over what is in force is ready after this, most of the time: half the rounds.
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(20);
 
 pub(super) fn run(report: &mut Report, agent: Agent) -> Result<Agent> {
     if !report.wants("restart.killed") {

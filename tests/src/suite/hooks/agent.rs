@@ -34,7 +34,7 @@ impl Agent {
     pub(crate) fn start_as(program: &Path) -> Result<Self> {
         fs::create_dir_all(PROFILES).context(PROFILES)?;
         let mut agent = Self::spawn(program)?;
-        let status = cli(&["status", "--wait", "90s", "-o", "json"])?;
+        let status = cli(&["status", "--wait", "240s", "-o", "json"])?;
         if let Some(ended) = agent.0.try_wait().context("looking after the agent")? {
             bail!("the agent ended with {ended}: {}", last_words());
         }
