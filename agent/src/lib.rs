@@ -10,6 +10,7 @@ pub mod events;
 #[cfg(test)]
 mod fuzz;
 pub mod identity;
+pub mod image;
 pub mod kernel;
 pub mod learn;
 pub mod profile;

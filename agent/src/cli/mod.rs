@@ -12,6 +12,7 @@ mod profile_export;
 pub mod profile_lint;
 pub mod profile_merge;
 mod profile_schema;
+mod profile_surface;
 mod profile_test;
 mod run;
 mod status;
@@ -83,6 +84,8 @@ enum ProfileVerb {
     Merge(profile_merge::Args),
     /// What would a profile have denied of what was recorded?
     Test(profile_test::Args),
+    /// How much of an image does a profile leave open?
+    Surface(profile_surface::Args),
     /// Print a learned profile
     Export(profile_export::Args),
     /// Print the JSON Schema of profiles and rule sets, for editors
@@ -144,6 +147,7 @@ pub fn main() -> ExitCode {
         Verb::Profile(ProfileVerb::Diff(args)) => profile_diff::run(&args),
         Verb::Profile(ProfileVerb::Merge(args)) => profile_merge::run(&args),
         Verb::Profile(ProfileVerb::Test(args)) => profile_test::run(&args),
+        Verb::Profile(ProfileVerb::Surface(args)) => profile_surface::run(&args),
         Verb::Profile(ProfileVerb::Export(args)) => profile_export::run(args),
         Verb::Canary { place } => Ok(kernel::canary_main(&place)),
         Verb::Profile(ProfileVerb::Schema) => profile_schema::run(),

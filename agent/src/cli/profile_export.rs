@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use stockade_abi::reason::Mode;
 
 use super::events::state_dir;
-use super::learn::current;
+use super::learn::{Rules, current};
 use super::output::{complain, print};
 use super::{FAILURE, ModeWord};
 use crate::events::record::printable;
@@ -22,6 +22,8 @@ pub(super) struct Args {
     /// Mode to write into it: enforce unless given, or audit when no start-up was seen
     #[arg(long, value_enum)]
     mode: Option<ModeWord>,
+    #[command(flatten)]
+    rules: Rules,
     /// State directory; asked from the agent unless given
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
@@ -54,7 +56,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
             Mode::Audit
         }
     };
-    let export = export(&args.name, mode, current.as_ref(), &seen, baseline.as_ref());
+    let export = export(&args.name, mode, current.as_ref(), &seen, baseline.as_ref(), args.rules.how());
     for refused in &export.refused {
         complain(&format!("left out: {}: {}", printable(&refused.object), refused.why));
     }

@@ -108,6 +108,14 @@ impl Policy {
         self.judge(object, access, session, 0)
     }
 
+    /// Every access that the container's own processes have to `object`; to start it, if only some of them do.
+    pub fn granted(&self, object: &Object<'_>) -> AccessSet {
+        let Some(at) = locate(object) else { return 0 };
+        let grant = self.table.grant(self.walk(at));
+        let started = if grant.parents == 0 { 0 } else { EXEC };
+        (grant.container | started) & !grant.denied
+    }
+
     /// Judges the start of the program at `path` by a process that runs the program at `parent`.
     pub fn decide_exec(&self, path: &[u8], parent: &[u8], session: bool) -> Decision {
         // Of a parent whose name is too long, nothing is known.

@@ -13,6 +13,7 @@ use super::evidence::{Evidence, Phase, Run, Window, run_number, unit_start_ms};
 use super::export::export;
 use super::few::Few;
 use super::history::{Loss, RUNS_AFTER_LOSS, WINDOWS_AFTER_LOSS};
+use super::how::How;
 use crate::clock;
 use crate::compile::{Object, Policy, compile};
 use crate::profile::Profile;
@@ -111,8 +112,8 @@ impl Completeness {
 }
 
 /// Looks at a baseline. `current` is the profile as it is: what that allows is not new.
-pub fn complete(baseline: &Baseline, current: Option<&Profile>, limit: f64) -> Completeness {
-    let proposed = export(&baseline.name, Mode::Enforce, current, &baseline.seen, None).profile;
+pub fn complete(baseline: &Baseline, current: Option<&Profile>, limit: f64, how: How) -> Completeness {
+    let proposed = export(&baseline.name, Mode::Enforce, current, &baseline.seen, None, how).profile;
     let things = things(baseline, current, &proposed);
     let units = baseline.windows.iter().map(|window| window.units.max(0).unsigned_abs()).sum();
     let windows = Spread::of(units, things.iter().map(|thing| &thing.windows));
@@ -129,10 +130,7 @@ pub fn complete(baseline: &Baseline, current: Option<&Profile>, limit: f64) -> C
     }
     Completeness {
         name: baseline.name.clone(),
-        rules: proposed.exec.len()
-            + proposed.files.len()
-            + proposed.peers.len()
-            + proposed.capabilities.len(),
+        rules: rules(&proposed),
         windows,
         restarts,
         replicas,
@@ -141,6 +139,16 @@ pub fn complete(baseline: &Baseline, current: Option<&Profile>, limit: f64) -> C
         ready_in_s,
         saw_start: !whole.is_empty(),
     }
+}
+
+/// The rules of a profile for the container's own processes.
+pub fn rules(profile: &Profile) -> usize {
+    profile.exec.len()
+        + profile.files.len()
+        + profile.peers.len()
+        + profile.listen.len()
+        + profile.capabilities.len()
+        + profile.facilities.len()
 }
 
 /// What the profile would have to allow: an access of a rule, with everything that stands behind it.

@@ -79,14 +79,14 @@ impl World {
     }
 
     fn missing(&self) -> Vec<String> {
-        complete(&self.baseline, None, LIMIT).missing
+        complete(&self.baseline, None, LIMIT, How::default()).missing
     }
 }
 
 #[test]
 fn three_quiet_lives_are_enough() {
     let world = World::lives(3, 30);
-    let complete = complete(&world.baseline, None, LIMIT);
+    let complete = complete(&world.baseline, None, LIMIT, How::default());
     assert_eq!(complete.missing, [] as [String; 0]);
     assert!(complete.ready() && complete.windows.bound() < LIMIT);
     assert_eq!((complete.rules, complete.windows.units), (3, 93));
@@ -126,13 +126,13 @@ fn too_little_exposure_and_recent_growth_wait() {
     let run = grown.start();
     grown.window(run, &["/srv/new"]);
     grown.stop();
-    let answer = complete(&grown.baseline, None, LIMIT);
+    let answer = complete(&grown.baseline, None, LIMIT, How::default());
     assert!(answer.missing.len() == 1 && answer.missing[0].starts_with("something new came 0 s of work ago"));
     assert!(answer.ready_in_s.is_some_and(|seconds| (90..100).contains(&seconds)), "{:?}", answer.ready_in_s);
     // Allowed already, it is not new.
     let mut current = Profile::new("web", Mode::Learn);
     current.files.push(FileRule::new("/srv/new", READ));
-    assert!(complete(&grown.baseline, Some(&current), LIMIT).ready());
+    assert!(complete(&grown.baseline, Some(&current), LIMIT, How::default()).ready());
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn a_start_that_brings_something_new_wants_another() {
     assert_eq!(world.missing(), ["the last start or shutdown brought 1 new things: restart it once more"]);
     world.start();
     world.stop();
-    assert!(complete(&world.baseline, None, LIMIT).ready());
+    assert!(complete(&world.baseline, None, LIMIT, How::default()).ready());
 }
 
 /// Rare paths are hidden in a workload: wherever the answer is "ready", the windows that follow must hold
@@ -171,7 +171,7 @@ fn ready_is_a_promise_that_is_kept() {
                 world.window(run, &done.iter().map(String::as_str).collect::<Vec<_>>());
             }
             world.stop();
-            let found = complete(&world.baseline, None, LIMIT);
+            let found = complete(&world.baseline, None, LIMIT, How::default());
             if found.ready() {
                 answer = Some((life, found));
                 break;
@@ -179,7 +179,7 @@ fn ready_is_a_promise_that_is_kept() {
         }
         let Some((_, found)) = answer else { continue };
         ready += 1;
-        let proposed = export("web", Mode::Enforce, None, &world.baseline.seen, None).profile;
+        let proposed = export("web", Mode::Enforce, None, &world.baseline.seen, None, How::default()).profile;
         let policy = compile(&proposed, Mode::Enforce).unwrap();
         let next = 2000;
         let new = (0..next).filter(|_| {

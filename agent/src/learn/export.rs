@@ -7,6 +7,7 @@ use stockade_abi::reason::{Mode, Verdict};
 
 use super::Seen;
 use super::generalise::{Refused, Rules, generalise};
+use super::how::How;
 use super::store::BaselineStatus;
 use crate::clock;
 use crate::compile::{Power, Section, compile, powers};
@@ -30,9 +31,10 @@ pub fn export(
     current: Option<&Profile>,
     seen: &[Seen],
     baseline: Option<&BaselineStatus>,
+    how: How,
 ) -> Export {
     let unknown = without_included(current, seen);
-    let rules = generalise(&unknown);
+    let rules = generalise(&unknown, how);
     let refused = rules.refused.clone();
     let facilities_seen = rules.facilities.clone();
     let profile = join(name, mode, current, rules);
@@ -230,7 +232,7 @@ mod tests {
             incomplete_reason: Some("3 events lost".to_owned()),
         };
         let seen = [file(b"/a"), file(b"/b"), file(b"/x\n\xff")];
-        let export = export("web", Mode::Enforce, Some(&current), &seen, Some(&baseline));
+        let export = export("web", Mode::Enforce, Some(&current), &seen, Some(&baseline), How::default());
         let parsed = profile::parse("export", &export.yaml).unwrap().profile;
         assert_eq!(parsed.mode, Mode::Enforce);
         assert_eq!(parsed.files, [FileRule::new("/a", READ | CREATE), FileRule::new("/b", READ)]);
@@ -254,7 +256,7 @@ mod tests {
         let exec = |path: &[u8]| Seen { operation: Operation::Exec, ..file(path) };
         let seen =
             [file(b"/etc/passwd"), file(b"/etc/shadow"), exec(b"/bin/sh"), exec(b"/bin/x"), file(b"/own")];
-        let export = export("web", Mode::Enforce, Some(&current), &seen, None);
+        let export = export("web", Mode::Enforce, Some(&current), &seen, None, How::default());
         assert!(export.yaml.contains("\n  include: [shell, own]\n"), "{}", export.yaml);
         assert!(!export.yaml.contains("/etc/passwd") && !export.yaml.contains("/bin/sh"), "{}", export.yaml);
         let parsed = profile::parse("export", &export.profile.standalone(&export.yaml)).unwrap().profile;
@@ -270,7 +272,7 @@ mod tests {
         let mut current = Profile::new("web", Mode::Learn);
         current.sessions.files.push(FileRule::new("/srv/part*.dat", READ));
         current.files.push(FileRule::new("/one: #", READ));
-        let export = export("web", Mode::Enforce, Some(&current), &seen, None);
+        let export = export("web", Mode::Enforce, Some(&current), &seen, None, How::default());
         assert_eq!(export.yaml.matches("# from").count(), 1, "{}", export.yaml);
         assert!(export.yaml.contains(" # from 12 files\n      access: [read]"), "{}", export.yaml);
         assert_eq!(profile::parse("export", &export.yaml).unwrap().profile, export.profile);
@@ -285,7 +287,7 @@ mod tests {
             power(Operation::Facility, b"mount"),
             power(Operation::Facility, b"io_uring"),
         ];
-        let export = export("web", Mode::Enforce, None, &seen, None);
+        let export = export("web", Mode::Enforce, None, &seen, None, How::default());
         assert_eq!(export.profile.capabilities, ["chown"]);
         assert_eq!(export.profile.facilities, []);
         let remarks: Vec<&str> = export.yaml.lines().filter(|line| line.starts_with("# ")).skip(1).collect();

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use stockade_abi::access::{self, AccessSet};
 use stockade_abi::reason::{Mode, Operation, Reason};
 
+use super::how::{How, Width};
 use super::pattern::{Pattern, Piece, is_number, must_stay_literal, numbers};
 use super::random::random_names;
 use super::trees::{Tree, trees};
@@ -60,7 +61,7 @@ struct File {
 }
 
 /// Proposes rules.
-pub fn generalise(seen: &[Seen]) -> Rules {
+pub fn generalise(seen: &[Seen], how: How) -> Rules {
     let mut rules = Rules::default();
     let mut exec = BTreeSet::new();
     let mut connected = BTreeSet::new();
@@ -97,7 +98,7 @@ pub fn generalise(seen: &[Seen]) -> Rules {
             Err(why) => rules.refused.push(Refused { object: text(path), why }),
         }
     }
-    file_rules(files, &exec, &mut rules);
+    file_rules(files, &exec, how, &mut rules);
     rules.peers = peers::group(connected, &mut rules.refused);
     rules.listen = peers::listeners(listened, &mut rules.refused);
     rules.refused.sort();
@@ -124,8 +125,40 @@ fn checked(path: &[u8]) -> Result<(), &'static str> {
     if path.first() == Some(&b'/') { Ok(()) } else { Err("not a file with a path of its own") }
 }
 
-fn file_rules(mut files: BTreeMap<&[u8], File>, exec: &BTreeSet<&[u8]>, rules: &mut Rules) {
+fn file_rules(mut files: BTreeMap<&[u8], File>, exec: &BTreeSet<&[u8]>, how: How, rules: &mut Rules) {
     let mut merged: BTreeMap<String, AccessSet> = BTreeMap::new();
+    let mut made_up = BTreeMap::new();
+    if how.width != Width::Exact {
+        widen(&mut files, exec, how, &mut merged);
+        made_up = patterns(&files, exec);
+    }
+    for (path, pattern) in &made_up {
+        let access = files.get(path).map_or(0, |file| file.access);
+        match pattern.glob() {
+            Some(glob) => *merged.entry(glob).or_default() |= access,
+            None => rules.refused.push(Refused { object: text(path), why: NOT_UTF8 }),
+        }
+    }
+    let granted = Granted::by(&merged);
+    for (path, file) in files {
+        if file.access == 0 || made_up.contains_key(path) || granted.covers(path, file.access) {
+            continue;
+        }
+        match checked(path).and_then(|()| Pattern::literal(path).glob().ok_or(NOT_UTF8)) {
+            Ok(glob) => *merged.entry(glob).or_default() |= file.access,
+            Err(why) => rules.refused.push(Refused { object: text(path), why }),
+        }
+    }
+    rules.files = merged.into_iter().map(|(path, access)| FileRule::new(path, access)).collect();
+}
+
+/// Names data directories and trees, and takes what they cover out of `files`.
+fn widen(
+    files: &mut BTreeMap<&[u8], File>,
+    exec: &BTreeSet<&[u8]>,
+    how: How,
+    merged: &mut BTreeMap<String, AccessSet>,
+) {
     let data_dirs: Vec<_> =
         files.iter().filter_map(|(path, file)| layout::recognise(path, file.access)).collect();
     for dir in &data_dirs {
@@ -138,40 +171,20 @@ fn file_rules(mut files: BTreeMap<&[u8], File>, exec: &BTreeSet<&[u8]>, rules: &
             *merged.entry(format!("{}/{glob}", escape(&dir.path))).or_default() |= access;
         }
     }
-    for tree in trees_of(&files, exec) {
+    for tree in trees_of(files, exec, how) {
         *merged.entry(tree.glob).or_default() |= tree.access;
     }
-    let granted = Granted::by(&merged);
+    let granted = Granted::by(merged);
     files.retain(|path, file| !granted.covers(path, file.access));
-
-    let patterns = patterns(&files, exec);
-    for (path, pattern) in &patterns {
-        let access = files.get(path).map_or(0, |file| file.access);
-        match pattern.glob() {
-            Some(glob) => *merged.entry(glob).or_default() |= access,
-            None => rules.refused.push(Refused { object: text(path), why: NOT_UTF8 }),
-        }
-    }
-    let granted = Granted::by(&merged);
-    for (path, file) in files {
-        if file.access == 0 || patterns.contains_key(path) || granted.covers(path, file.access) {
-            continue;
-        }
-        match checked(path).and_then(|()| Pattern::literal(path).glob().ok_or(NOT_UTF8)) {
-            Ok(glob) => *merged.entry(glob).or_default() |= file.access,
-            Err(why) => rules.refused.push(Refused { object: text(path), why }),
-        }
-    }
-    rules.files = merged.into_iter().map(|(path, access)| FileRule::new(path, access)).collect();
 }
 
 /// Trees that are only read.
-fn trees_of(files: &BTreeMap<&[u8], File>, exec: &BTreeSet<&[u8]>) -> Vec<Tree> {
+fn trees_of(files: &BTreeMap<&[u8], File>, exec: &BTreeSet<&[u8]>, how: How) -> Vec<Tree> {
     let only_used = |access: AccessSet| access & !(access::READ | access::MAP) == 0;
     let made = files.iter().filter(|(_, file)| !only_used(file.access)).map(|(path, _)| *path);
     let made = made.chain(exec.iter().copied()).collect();
     let used = files.iter().filter(|(_, file)| file.access != 0).map(|(path, file)| (*path, file.access));
-    trees(&used.collect(), &made)
+    trees(&used.collect(), &made, how.width)
 }
 
 /// What rules grant, by the word of the matcher itself.

@@ -20,7 +20,7 @@ fn own(path: &str, pid: i64) -> Seen {
 }
 
 fn globs(seen: &[Seen]) -> Vec<(String, AccessSet)> {
-    generalise(seen).files.into_iter().map(|rule| (rule.path, rule.access)).collect()
+    generalise(seen, How::default()).files.into_iter().map(|rule| (rule.path, rule.access)).collect()
 }
 
 fn paths(seen: &[Seen]) -> Vec<String> {
@@ -41,7 +41,7 @@ fn programs_and_libraries_are_named_exactly() {
         seen.push(Seen { operation: Operation::Exec, access: EXEC, ..file(&format!("/opt/run{n}"), 0) });
         seen.push(file(&format!("/opt/run{n}"), READ));
     }
-    let rules = generalise(&seen);
+    let rules = generalise(&seen, How::default());
     assert_eq!((rules.exec.len(), rules.files.len()), (9, 18));
     assert!(rules.files.iter().all(|rule| !rule.path.contains('*')));
 }
@@ -126,7 +126,7 @@ fn postgresql_survives_new_tables() {
     ]
     .map(|(name, access)| file(&format!("{root}/{name}"), access))
     .into();
-    let rules = generalise(&seen);
+    let rules = generalise(&seen, How::default());
     let mut profile = Profile::new("pg", Mode::Enforce);
     profile.files = rules.files;
     let policy = compile(&profile, Mode::Enforce).unwrap();
@@ -160,7 +160,7 @@ fn what_no_rule_can_name_is_told() {
         Seen { object: b"/a\xff".to_vec(), ..file("", READ) },
         Seen { operation: Operation::Exec, object: b"/b\xff".to_vec(), ..file("", EXEC) },
     ];
-    let rules = generalise(&seen);
+    let rules = generalise(&seen, How::default());
     assert!(rules.files.is_empty() && rules.exec.is_empty());
     assert_eq!(rules.refused.len(), 3);
 }

@@ -8,6 +8,7 @@ pub mod export;
 pub mod few;
 pub mod generalise;
 pub mod history;
+pub mod how;
 pub mod layout;
 pub mod pattern;
 pub mod peers;
@@ -17,6 +18,7 @@ mod random;
 mod recorded_tests;
 pub mod review;
 pub mod store;
+pub mod tradeoff;
 pub mod transfer;
 mod trees;
 

@@ -11,6 +11,7 @@ use stockade_abi::reason::Operation;
 use super::Seen;
 use super::few::KEPT;
 use super::generalise::generalise;
+use super::how::How;
 use crate::profile::Profile;
 
 /// The annotation: paths of programs, with spaces between.
@@ -43,7 +44,7 @@ pub fn with_probes(mut profile: Profile, of_sessions: &[Seen]) -> Profile {
     if seen.is_empty() {
         return profile;
     }
-    let rules = generalise(&seen);
+    let rules = generalise(&seen, How::default());
     profile.change_own(|own| {
         for rule in rules.exec {
             if !own.sessions.exec.contains(&rule.path) {

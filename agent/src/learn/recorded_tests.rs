@@ -9,6 +9,7 @@ use super::Seen;
 use super::complete::{Baseline, LIMIT, complete};
 use super::evidence::unit_start_ms;
 use super::export::export;
+use super::how::How;
 use super::transfer::Transfer;
 use crate::compile::{Policy, compile};
 use crate::profile::{self, Profile};
@@ -58,10 +59,10 @@ fn until(baseline: &Baseline, windows: usize) -> Baseline {
 fn profiles_are_short_and_allow_what_was_recorded() {
     for (name, text, _) in RECORDED {
         let baseline = baseline(text);
-        let found = complete(&baseline, None, LIMIT);
+        let found = complete(&baseline, None, LIMIT, How::default());
         assert!(found.ready(), "{name}: {:?}", found.missing);
         assert!(found.rules <= 60, "{name}: {} rules", found.rules);
-        let proposed = export(name, Mode::Enforce, None, &baseline.seen, None).profile;
+        let proposed = export(name, Mode::Enforce, None, &baseline.seen, None, How::default()).profile;
         assert_eq!(denied(&policy(&proposed), &baseline.seen), [] as [String; 0], "{name}");
         assert!(proposed.exec.iter().all(|rule| !rule.path.contains('*')), "{name}: {:?}", proposed.exec);
     }
@@ -87,8 +88,9 @@ fn the_bound_holds_on_what_was_held_out() {
         let mut denied_after_ready = Vec::new();
         for windows in (5..baseline.windows.len()).step_by(5) {
             let known = until(&baseline, windows);
-            let found = complete(&known, None, LIMIT);
-            let proposed = policy(&export(name, Mode::Enforce, None, &known.seen, None).profile);
+            let found = complete(&known, None, LIMIT, How::default());
+            let proposed =
+                policy(&export(name, Mode::Enforce, None, &known.seen, None, How::default()).profile);
             let next = until(&baseline, windows + 1);
             let new = !denied(&proposed, &next.seen).is_empty();
             expected += found.windows.bound();

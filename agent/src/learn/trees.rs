@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use stockade_abi::access::{self, AccessSet};
 
+use super::how::Width;
 use super::pattern::looks_secret;
 use crate::compile::escape;
 
@@ -42,7 +43,7 @@ pub(super) struct Tree {
 
 /// Globs for those of `files` that are cheaper to name together. `made`: paths that were written, made, renamed or
 /// started; no glob covers a directory that holds one of them.
-pub(super) fn trees(files: &BTreeMap<&[u8], AccessSet>, made: &BTreeSet<&[u8]>) -> Vec<Tree> {
+pub(super) fn trees(files: &BTreeMap<&[u8], AccessSet>, made: &BTreeSet<&[u8]>, width: Width) -> Vec<Tree> {
     let busy: BTreeSet<&[u8]> = made.iter().flat_map(|path| above(path)).collect();
     let mut found = Vec::new();
     let mut left: Vec<(&[u8], AccessSet)> = files
@@ -60,7 +61,7 @@ pub(super) fn trees(files: &BTreeMap<&[u8], AccessSet>, made: &BTreeSet<&[u8]>) 
         for path in &of_kind {
             root.add(path);
         }
-        let plan = root.plan(b"", access, &busy);
+        let plan = root.plan(b"", access, width, &busy);
         let covered: BTreeSet<&[u8]> = of_kind.into_iter().filter(|path| plan.covers(path)).collect();
         left.retain(|(path, _)| !covered.contains(path));
         found.extend(plan.globs.into_iter().map(|glob| Tree { glob: glob.text(), access }));
@@ -115,6 +116,7 @@ enum Kind {
 struct Glob {
     dir: Vec<u8>,
     kind: Kind,
+    cost: usize,
 }
 
 impl Glob {
@@ -131,13 +133,16 @@ impl Glob {
         }
     }
 
-    fn cost(&self) -> usize {
-        let width = match self.kind {
+    /// `None`: it is not to be had.
+    fn new(dir: &[u8], kind: Kind, width: Width) -> Option<Self> {
+        let price = width.price(match kind {
             Kind::Siblings(_) => SIBLINGS,
             Kind::SameEnding(_) => SAME_ENDING,
             Kind::Whole => WHOLE,
-        };
-        RULE + BYTE * self.text().len() + width
+        })?;
+        let mut glob = Self { dir: dir.to_vec(), kind, cost: 0 };
+        glob.cost = RULE + BYTE * glob.text().len() + price;
+        Some(glob)
     }
 
     fn covers(&self, path: &[u8]) -> bool {
@@ -191,10 +196,10 @@ impl<'a> Node<'a> {
         all
     }
 
-    fn plan(&self, dir: &[u8], access: AccessSet, busy: &BTreeSet<&[u8]>) -> Plan {
+    fn plan(&self, dir: &[u8], access: AccessSet, width: Width, busy: &BTreeSet<&[u8]>) -> Plan {
         let mut plan = Plan { cost: self.files.iter().map(|path| literal(path)).sum(), globs: Vec::new() };
         for (name, node) in &self.dirs {
-            let below = node.plan(&[dir, b"/", name].concat(), access, busy);
+            let below = node.plan(&[dir, b"/", name].concat(), access, width, busy);
             plan.cost += below.cost;
             plan.globs.extend(below.globs);
         }
@@ -211,13 +216,13 @@ impl<'a> Node<'a> {
             if maps && (ending != b".so" || !is_shared(dir)) {
                 continue;
             }
-            plan = plan.or(&all, Glob { dir: dir.to_vec(), kind: Kind::Siblings(ending.to_vec()) });
+            plan = plan.or(&all, Glob::new(dir, Kind::Siblings(ending.to_vec()), width));
             if depth >= 3 && !maps {
-                plan = plan.or(&all, Glob { dir: dir.to_vec(), kind: Kind::SameEnding(ending.to_vec()) });
+                plan = plan.or(&all, Glob::new(dir, Kind::SameEnding(ending.to_vec()), width));
             }
         }
         if depth >= 3 && access == access::READ && is_shared(dir) {
-            plan = plan.or(&all, Glob { dir: dir.to_vec(), kind: Kind::Whole });
+            plan = plan.or(&all, Glob::new(dir, Kind::Whole, width));
         }
         plan
     }
@@ -225,7 +230,8 @@ impl<'a> Node<'a> {
 
 impl Plan {
     /// This plan, or one with `glob` if that is cheaper for `all`.
-    fn or(self, all: &[&[u8]], glob: Glob) -> Self {
+    fn or(self, all: &[&[u8]], glob: Option<Glob>) -> Self {
+        let Some(glob) = glob else { return self };
         let whole = glob.kind == Kind::Whole;
         let mut globs: Vec<Glob> = self
             .globs
@@ -244,7 +250,7 @@ impl Plan {
         globs.push(glob);
         let left = all.iter().filter(|path| !globs.iter().any(|glob| glob.covers(path)));
         let cost =
-            left.map(|path| literal(path)).sum::<usize>() + globs.iter().map(Glob::cost).sum::<usize>();
+            left.map(|path| literal(path)).sum::<usize>() + globs.iter().map(|glob| glob.cost).sum::<usize>();
         if cost < self.cost { Self { cost, globs } } else { self }
     }
 }
@@ -266,7 +272,7 @@ mod tests {
     fn globs(paths: &[String], access: AccessSet, made: &[&str]) -> Vec<String> {
         let files = paths.iter().map(|path| (path.as_bytes(), access)).collect();
         let made = made.iter().map(|path| path.as_bytes()).collect();
-        trees(&files, &made).into_iter().map(|tree| tree.glob).collect()
+        trees(&files, &made, Width::Normal).into_iter().map(|tree| tree.glob).collect()
     }
 
     fn names(dir: &str, ending: &str, count: usize) -> Vec<String> {

@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use crate::learn::complete::LIMIT;
+use crate::learn::how::{How, Width};
 use crate::profile::{self, Profile};
 use crate::store::slots::SlotRow;
 use crate::store::{Store, StoreError};
@@ -68,7 +69,23 @@ struct Measure {
     #[arg(long, value_name = "PROBABILITY", default_value_t = LIMIT, value_parser = parse_limit)]
     bound: f64,
     #[command(flatten)]
+    rules: Rules,
+    #[command(flatten)]
     state: State,
+}
+
+/// How rules are made of what was seen.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Rules {
+    /// How far the rules may reach beyond what was seen
+    #[arg(long, value_enum, value_name = "WIDTH", default_value_t)]
+    width: Width,
+}
+
+impl Rules {
+    pub(super) const fn how(&self) -> How {
+        How { width: self.width }
+    }
 }
 
 /// The last good version of the profile that the agent knew, and the file it came from.

@@ -34,6 +34,7 @@ pub(in crate::cli) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let how = args.measure.rules.how();
     let store = args.measure.state.read()?;
     let current = current(&store.slots()?, &args.name);
     let baseline = Baseline::read(&store, &args.name)?;
@@ -44,7 +45,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let of_sessions = store.seen(&args.name, true)?;
     let known = current.as_ref().map(|current| with_probes(current.profile.clone(), &of_sessions));
     let known = known.as_ref();
-    let found = complete(&baseline, known, args.measure.bound);
+    let found = complete(&baseline, known, args.measure.bound, how);
     if !found.ready() {
         let missing: Vec<String> =
             found.missing.iter().map(|why| format!("\n  {}", printable(why))).collect();
@@ -61,7 +62,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(FAILURE));
     };
     let status = store.baselines()?.into_iter().find(|status| status.profile == args.name);
-    let export = export(&args.name, args.mode.mode(), known, &baseline.seen, status.as_ref());
+    let export = export(&args.name, args.mode.mode(), known, &baseline.seen, status.as_ref(), how);
     if let Err(error) = profile::parse("the learned profile", &export.profile.standalone(&export.yaml)) {
         complain(&format!("what was learned does not make a valid profile:\n{error}"));
         return Ok(ExitCode::from(FAILURE));

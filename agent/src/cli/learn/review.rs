@@ -19,6 +19,7 @@ use crate::events::record::printable;
 use crate::learn::Seen;
 use crate::learn::evidence::Evidence;
 use crate::learn::export::export;
+use crate::learn::how::How;
 use crate::learn::review::{Candidate, Decision, candidates};
 use crate::profile::{self, FileRule, Profile};
 use crate::store::Store;
@@ -199,7 +200,7 @@ fn with_rules(name: &str, mut profile: Profile, allowed: &[&Candidate]) -> anyho
         }
     }
     let mode = profile.mode;
-    let export = export(name, mode, Some(&profile), &seen, None);
+    let export = export(name, mode, Some(&profile), &seen, None, How::default());
     if let Some(refused) = export.refused.first() {
         bail!("{} cannot be allowed by a rule: {}", printable(&refused.object), refused.why);
     }

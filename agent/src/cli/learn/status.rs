@@ -40,7 +40,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     for name in &names {
         let baseline = Baseline::read(&store, name)?;
         let current = current(&slots, name).map(|current| current.profile);
-        let found = complete(&baseline, current.as_ref(), args.measure.bound);
+        let found = complete(&baseline, current.as_ref(), args.measure.bound, args.measure.rules.how());
         ready &= found.ready();
         print(&match args.output {
             Format::Json => format!("{}\n", serde_json::to_string(&found.answer())?),
