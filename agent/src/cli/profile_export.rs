@@ -30,6 +30,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let packages = args.rules.packages()?;
     let store = Store::open_read_only(&state_dir(args.state))?;
     let of_sessions = store.seen(&args.name, true)?;
     let current =
@@ -56,7 +57,14 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
             Mode::Audit
         }
     };
-    let export = export(&args.name, mode, current.as_ref(), &seen, baseline.as_ref(), args.rules.how());
+    let export = export(
+        &args.name,
+        mode,
+        current.as_ref(),
+        &seen,
+        baseline.as_ref(),
+        args.rules.how(packages.as_ref()),
+    );
     for refused in &export.refused {
         complain(&format!("left out: {}: {}", printable(&refused.object), refused.why));
     }

@@ -1,7 +1,9 @@
-//! What an image holds: its files.
+//! What an image holds: its files, and the packages that they came with.
 
+mod packages;
 mod surface;
 mod walk;
 
+pub use packages::{Packages, PackagesError, SHARED};
 pub use surface::{Counts, Surface, surface};
 pub use walk::{Found, Left, WalkError, walk};

@@ -21,6 +21,12 @@ pub struct WalkError {
     source: Errno,
 }
 
+impl WalkError {
+    pub(super) fn new(path: &Path, source: Errno) -> Self {
+        Self { path: path.to_owned(), source }
+    }
+}
+
 /// What was passed by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Left {
@@ -70,7 +76,7 @@ struct Level {
 
 /// Shows `visit` every regular file below `root`; what cannot be read there is counted as unreadable.
 pub fn walk(root: &Path, mut visit: impl FnMut(&Found<'_>) -> Result<(), Errno>) -> Result<Left, WalkError> {
-    let error = |source| WalkError { path: root.to_owned(), source };
+    let error = |source| WalkError::new(root, source);
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let top = openat(CWD, root, flags, Mode::empty()).and_then(Dir::new).map_err(error)?;
     let mut left = Left::default();

@@ -112,7 +112,7 @@ impl Completeness {
 }
 
 /// Looks at a baseline. `current` is the profile as it is: what that allows is not new.
-pub fn complete(baseline: &Baseline, current: Option<&Profile>, limit: f64, how: How) -> Completeness {
+pub fn complete(baseline: &Baseline, current: Option<&Profile>, limit: f64, how: How<'_>) -> Completeness {
     let proposed = export(&baseline.name, Mode::Enforce, current, &baseline.seen, None, how).profile;
     let things = things(baseline, current, &proposed);
     let units = baseline.windows.iter().map(|window| window.units.max(0).unsigned_abs()).sum();

@@ -7,6 +7,7 @@ use stockade_abi::reason::{Mode, Verdict};
 
 use super::Seen;
 use super::generalise::{Refused, Rules, generalise};
+use super::glob::Origin;
 use super::how::How;
 use super::store::BaselineStatus;
 use crate::clock;
@@ -31,17 +32,33 @@ pub fn export(
     current: Option<&Profile>,
     seen: &[Seen],
     baseline: Option<&BaselineStatus>,
-    how: How,
+    how: How<'_>,
 ) -> Export {
     let unknown = without_included(current, seen);
     let rules = generalise(&unknown, how);
-    let refused = rules.refused.clone();
+    let (refused, origins) = (rules.refused.clone(), rules.origins.clone());
     let facilities_seen = rules.facilities.clone();
     let profile = join(name, mode, current, rules);
     let mut header = header(name, seen.len(), baseline, &refused);
     facilities(&mut header, &profile, &facilities_seen);
-    let yaml = with_evidence(&profile.to_yaml(), &covered(&profile, seen));
+    let yaml = with_evidence(&profile.to_yaml(), &remarks(&profile, seen, &origins));
     Export { yaml: format!("{header}{yaml}"), profile, refused }
+}
+
+/// What each rule for files was made from, by its position.
+fn remarks(profile: &Profile, seen: &[Seen], origins: &BTreeMap<String, Origin>) -> BTreeMap<usize, String> {
+    let covered = covered(profile, seen);
+    let rules = profile.files.iter().enumerate();
+    let remark = |path: &String, count: usize| match origins.get(path) {
+        Some(Origin { package, files, seen }) => {
+            let (package, s) = (one_line(package), if *files == 1 { "" } else { "s" });
+            Some(format!("from {seen} of {files} file{s} of package {package}"))
+        }
+        None => (count > 1).then(|| format!("from {count} files")),
+    };
+    rules
+        .filter_map(|(at, rule)| Some((at, remark(&rule.path, covered.get(&at).copied().unwrap_or(0))?)))
+        .collect()
 }
 
 /// How many of the files that were seen each rule covers, by its position.
@@ -60,8 +77,8 @@ fn covered(profile: &Profile, seen: &[Seen]) -> BTreeMap<usize, usize> {
     files.into_iter().map(|(rule, files)| (rule, files.len())).collect()
 }
 
-/// The document with a remark at each rule that stands for several files.
-fn with_evidence(yaml: &str, covered: &BTreeMap<usize, usize>) -> String {
+/// The document with a remark at each rule that has one.
+fn with_evidence(yaml: &str, remarks: &BTreeMap<usize, String>) -> String {
     let mut out = String::with_capacity(yaml.len());
     let (mut in_files, mut rule) = (false, 0);
     for line in yaml.lines() {
@@ -70,9 +87,9 @@ fn with_evidence(yaml: &str, covered: &BTreeMap<usize, usize>) -> String {
             in_files = line == "  files:";
         }
         if in_files && line.starts_with("    - path: ") {
-            if let Some(count) = covered.get(&rule).filter(|count| **count > 1) {
+            if let Some(remark) = remarks.get(&rule) {
                 // Writing to a string cannot fail.
-                let _ = write!(out, " # from {count} files");
+                let _ = write!(out, " # {remark}");
             }
             rule += 1;
         }
@@ -197,13 +214,15 @@ fn facilities(header: &mut String, profile: &Profile, seen: &BTreeSet<Power>) {
     }
 }
 
-/// An object's name must not end its comment.
+/// A name must not end its comment: readers of YAML may take the separators of Unicode for the end of a line, too.
 fn one_line(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+    let ends = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    text.chars().flat_map(|c| if ends(c) { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use crate::image::Packages;
     use crate::profile;
     use stockade_abi::access::{CREATE, READ};
     use stockade_abi::reason::Operation;
@@ -275,6 +294,19 @@ mod tests {
         let export = export("web", Mode::Enforce, Some(&current), &seen, None, How::default());
         assert_eq!(export.yaml.matches("# from").count(), 1, "{}", export.yaml);
         assert!(export.yaml.contains(" # from 12 files\n      access: [read]"), "{}", export.yaml);
+        assert_eq!(profile::parse("export", &export.yaml).unwrap().profile, export.profile);
+    }
+
+    #[test]
+    fn a_rule_says_which_package_it_stands_for() {
+        let zones: Vec<String> = (0..40).map(|n| format!("/usr/share/zoneinfo/Area/Zone{n}")).collect();
+        let files: Vec<_> = zones.iter().map(|zone| (zone.as_str(), Some("tzdata\u{85}\u{2028}x"))).collect();
+        let packages = Packages::of(&files);
+        let seen: Vec<Seen> = zones[..9].iter().map(|zone| file(zone.as_bytes())).collect();
+        let how = How { packages: Some(&packages), ..How::default() };
+        let export = export("web", Mode::Enforce, None, &seen, None, how);
+        let remark = "{,/**}\" # from 9 of 40 files of package tzdata\\u{85}\\u{2028}x\n      access: [read]";
+        assert!(export.yaml.contains(remark), "{}", export.yaml);
         assert_eq!(profile::parse("export", &export.yaml).unwrap().profile, export.profile);
     }
 

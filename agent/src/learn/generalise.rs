@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use stockade_abi::access::{self, AccessSet};
 use stockade_abi::reason::{Mode, Operation, Reason};
 
+use super::glob::Origin;
 use super::how::{How, Width};
 use super::pattern::{Pattern, Piece, is_number, must_stay_literal, numbers};
 use super::random::random_names;
@@ -43,6 +44,8 @@ pub struct Rules {
     pub facilities: BTreeSet<Power>,
     /// What no rule can allow.
     pub refused: Vec<Refused>,
+    /// The packages behind globs for files.
+    pub(super) origins: BTreeMap<String, Origin>,
 }
 
 /// Something seen that no rule can name.
@@ -61,7 +64,7 @@ struct File {
 }
 
 /// Proposes rules.
-pub fn generalise(seen: &[Seen], how: How) -> Rules {
+pub fn generalise(seen: &[Seen], how: How<'_>) -> Rules {
     let mut rules = Rules::default();
     let mut exec = BTreeSet::new();
     let mut connected = BTreeSet::new();
@@ -125,11 +128,11 @@ fn checked(path: &[u8]) -> Result<(), &'static str> {
     if path.first() == Some(&b'/') { Ok(()) } else { Err("not a file with a path of its own") }
 }
 
-fn file_rules(mut files: BTreeMap<&[u8], File>, exec: &BTreeSet<&[u8]>, how: How, rules: &mut Rules) {
+fn file_rules(mut files: BTreeMap<&[u8], File>, exec: &BTreeSet<&[u8]>, how: How<'_>, rules: &mut Rules) {
     let mut merged: BTreeMap<String, AccessSet> = BTreeMap::new();
     let mut made_up = BTreeMap::new();
     if how.width != Width::Exact {
-        widen(&mut files, exec, how, &mut merged);
+        widen(&mut files, exec, how, &mut merged, &mut rules.origins);
         made_up = patterns(&files, exec);
     }
     for (path, pattern) in &made_up {
@@ -156,8 +159,9 @@ fn file_rules(mut files: BTreeMap<&[u8], File>, exec: &BTreeSet<&[u8]>, how: How
 fn widen(
     files: &mut BTreeMap<&[u8], File>,
     exec: &BTreeSet<&[u8]>,
-    how: How,
+    how: How<'_>,
     merged: &mut BTreeMap<String, AccessSet>,
+    origins: &mut BTreeMap<String, Origin>,
 ) {
     let data_dirs: Vec<_> =
         files.iter().filter_map(|(path, file)| layout::recognise(path, file.access)).collect();
@@ -172,6 +176,7 @@ fn widen(
         }
     }
     for tree in trees_of(files, exec, how) {
+        origins.extend(tree.origin.map(|origin| (tree.glob.clone(), origin)));
         *merged.entry(tree.glob).or_default() |= tree.access;
     }
     let granted = Granted::by(merged);
@@ -179,12 +184,12 @@ fn widen(
 }
 
 /// Trees that are only read.
-fn trees_of(files: &BTreeMap<&[u8], File>, exec: &BTreeSet<&[u8]>, how: How) -> Vec<Tree> {
+fn trees_of(files: &BTreeMap<&[u8], File>, exec: &BTreeSet<&[u8]>, how: How<'_>) -> Vec<Tree> {
     let only_used = |access: AccessSet| access & !(access::READ | access::MAP) == 0;
     let made = files.iter().filter(|(_, file)| !only_used(file.access)).map(|(path, _)| *path);
     let made = made.chain(exec.iter().copied()).collect();
     let used = files.iter().filter(|(_, file)| file.access != 0).map(|(path, file)| (*path, file.access));
-    trees(&used.collect(), &made, how.width)
+    trees(&used.collect(), &made, how)
 }
 
 /// What rules grant, by the word of the matcher itself.

@@ -2,6 +2,8 @@
 
 use clap::ValueEnum;
 
+use crate::image::Packages;
+
 /// How far rules may reach beyond what was seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Width {
@@ -39,7 +41,16 @@ impl Width {
 
 /// How rules are made.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct How {
+pub struct How<'a> {
     /// How far they may reach.
     pub width: Width,
+    /// The packages of the image that was watched, if they are known.
+    pub packages: Option<&'a Packages>,
+}
+
+impl How<'_> {
+    /// The package that a file came with.
+    pub(super) fn owner(&self, path: &[u8]) -> Option<&str> {
+        self.packages.and_then(|packages| packages.owner(path))
+    }
 }

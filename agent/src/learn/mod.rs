@@ -7,6 +7,7 @@ pub mod evidence;
 pub mod export;
 pub mod few;
 pub mod generalise;
+mod glob;
 pub mod history;
 pub mod how;
 pub mod layout;

@@ -39,12 +39,13 @@ pub fn tradeoff(
     name: &str,
     current: Option<&Profile>,
     seen: &[Seen],
+    how: How<'_>,
     root: &Path,
 ) -> Result<(Vec<Choice>, Left), TradeoffError> {
     let mut counts = Vec::new();
     let mut policies = Vec::new();
     for width in Width::ALL {
-        let profile = export(name, Mode::Enforce, current, seen, None, How { width }).profile;
+        let profile = export(name, Mode::Enforce, current, seen, None, How { width, ..how }).profile;
         policies.push(compile(&profile, Mode::Enforce)?);
         counts.push((width, rules(&profile)));
     }
@@ -84,7 +85,7 @@ mod tests {
                 }
             }
         }
-        let (choices, left) = tradeoff("web", None, &seen, dir.path()).unwrap();
+        let (choices, left) = tradeoff("web", None, &seen, How::default(), dir.path()).unwrap();
         assert_eq!(left, Left::default());
         let figures: Vec<_> =
             choices.iter().map(|choice| (choice.width, choice.rules, choice.surface.files.read)).collect();

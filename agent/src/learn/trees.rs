@@ -3,7 +3,8 @@
 //! Whether they become one glob is decided by description length: a profile costs its reader the text of its rules,
 //! and each glob costs more for what it lets in that was never seen. What comes out cheaper is written. So
 //! five long names may be worth a glob that three short ones are not, and there is no number of files from which on
-//! everything is widened.
+//! everything is widened. Where the packages of the image are known, a glob costs less that matches the files of one package
+//! alone (see [`super::glob`]).
 //!
 //! Never widened: what is written or made or started by anybody, whatever looks like a secret, `/etc`, home
 //! directories, devices and what the kernel shows as files. Libraries are widened only to libraries, in directories of
@@ -13,23 +14,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use stockade_abi::access::{self, AccessSet};
 
-use super::how::Width;
+use super::glob::{Glob, Kind, Origin, ending, literal, major};
+use super::how::How;
 use super::pattern::looks_secret;
-use crate::compile::escape;
+use crate::image::SHARED;
 
-/// What a rule costs its reader, beside its text.
-const RULE: usize = 60;
-/// What a byte of a rule's text costs.
-const BYTE: usize = 2;
-/// What it costs to let in the other files of one directory with the same ending,
-const SIBLINGS: usize = 420;
-/// of a whole tree with the same ending,
-const SAME_ENDING: usize = 700;
-/// and everything in a tree.
-const WHOLE: usize = 1100;
-
-/// Trees that hold no program's own data and no configuration: what is in them came with the image.
-const SHARED: [&str; 4] = ["/usr/lib/", "/usr/share/", "/usr/local/lib/", "/usr/local/share/"];
 /// Trees of which names are named one by one.
 const EXACT: [&str; 11] =
     ["/bin", "/boot", "/dev", "/etc", "/home", "/proc", "/root", "/run", "/sbin", "/sys", "/var/run"];
@@ -39,11 +28,12 @@ const EXACT: [&str; 11] =
 pub(super) struct Tree {
     pub(super) glob: String,
     pub(super) access: AccessSet,
+    pub(super) origin: Option<Origin>,
 }
 
 /// Globs for those of `files` that are cheaper to name together. `made`: paths that were written, made, renamed or
 /// started; no glob covers a directory that holds one of them.
-pub(super) fn trees(files: &BTreeMap<&[u8], AccessSet>, made: &BTreeSet<&[u8]>, width: Width) -> Vec<Tree> {
+pub(super) fn trees(files: &BTreeMap<&[u8], AccessSet>, made: &BTreeSet<&[u8]>, how: How<'_>) -> Vec<Tree> {
     let busy: BTreeSet<&[u8]> = made.iter().flat_map(|path| above(path)).collect();
     let mut found = Vec::new();
     let mut left: Vec<(&[u8], AccessSet)> = files
@@ -61,10 +51,14 @@ pub(super) fn trees(files: &BTreeMap<&[u8], AccessSet>, made: &BTreeSet<&[u8]>, 
         for path in &of_kind {
             root.add(path);
         }
-        let plan = root.plan(b"", access, width, &busy);
+        let plan = root.plan(b"", access, how, &busy);
         let covered: BTreeSet<&[u8]> = of_kind.into_iter().filter(|path| plan.covers(path)).collect();
         left.retain(|(path, _)| !covered.contains(path));
-        found.extend(plan.globs.into_iter().map(|glob| Tree { glob: glob.text(), access }));
+        found.extend(plan.globs.into_iter().map(|glob| Tree {
+            glob: glob.text(),
+            access,
+            origin: glob.origin,
+        }));
     }
     found
 }
@@ -84,79 +78,6 @@ fn may_be_widened(path: &[u8], access: AccessSet) -> bool {
         && std::str::from_utf8(path).is_ok()
         && !EXACT.into_iter().any(below)
         && !looks_secret(path)
-}
-
-/// A name's ending with its dot: `.py`; none for a number, a hidden file, or something long. All that comes after
-/// `.so` is the version of a library.
-fn ending(name: &[u8]) -> Option<&[u8]> {
-    if let Some(at) = name.windows(3).position(|part| part == b".so") {
-        let rest = name.get(at + 3..).unwrap_or(b"");
-        return rest.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.').then_some(&b".so"[..]);
-    }
-    let dot = name.iter().rposition(|byte| *byte == b'.').filter(|dot| *dot > 0)?;
-    let ending = name.get(dot..)?;
-    let letters = ending.get(1..)?;
-    let plain = (1..=6).contains(&letters.len())
-        && letters.iter().all(u8::is_ascii_alphanumeric)
-        && letters.iter().any(u8::is_ascii_alphabetic);
-    plain.then_some(ending)
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Kind {
-    /// Files of one directory with this ending.
-    Siblings(Vec<u8>),
-    /// Files of a tree with this ending.
-    SameEnding(Vec<u8>),
-    /// Everything in a tree, and the directory itself.
-    Whole,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Glob {
-    dir: Vec<u8>,
-    kind: Kind,
-    cost: usize,
-}
-
-impl Glob {
-    fn text(&self) -> String {
-        let dir = escape(&self.dir);
-        let shown = |ending: &[u8]| {
-            let versions = if ending == b".so" { "*" } else { "" };
-            format!("{}{versions}", escape(ending))
-        };
-        match &self.kind {
-            Kind::Siblings(ending) => format!("{dir}/*{}", shown(ending)),
-            Kind::SameEnding(ending) => format!("{dir}/**/*{}", shown(ending)),
-            Kind::Whole => format!("{dir}{{,/**}}"),
-        }
-    }
-
-    /// `None`: it is not to be had.
-    fn new(dir: &[u8], kind: Kind, width: Width) -> Option<Self> {
-        let price = width.price(match kind {
-            Kind::Siblings(_) => SIBLINGS,
-            Kind::SameEnding(_) => SAME_ENDING,
-            Kind::Whole => WHOLE,
-        })?;
-        let mut glob = Self { dir: dir.to_vec(), kind, cost: 0 };
-        glob.cost = RULE + BYTE * glob.text().len() + price;
-        Some(glob)
-    }
-
-    fn covers(&self, path: &[u8]) -> bool {
-        let Some(rest) = path.strip_prefix(self.dir.as_slice()) else { return false };
-        let below = rest.strip_prefix(b"/");
-        let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or(b"");
-        match &self.kind {
-            Kind::Siblings(wanted) => {
-                below.is_some_and(|below| !below.contains(&b'/')) && ending(name) == Some(wanted)
-            }
-            Kind::SameEnding(wanted) => below.is_some() && ending(name) == Some(wanted),
-            Kind::Whole => rest.is_empty() || below.is_some(),
-        }
-    }
 }
 
 /// The cheapest way found to name what is in a tree.
@@ -196,10 +117,10 @@ impl<'a> Node<'a> {
         all
     }
 
-    fn plan(&self, dir: &[u8], access: AccessSet, width: Width, busy: &BTreeSet<&[u8]>) -> Plan {
+    fn plan(&self, dir: &[u8], access: AccessSet, how: How<'_>, busy: &BTreeSet<&[u8]>) -> Plan {
         let mut plan = Plan { cost: self.files.iter().map(|path| literal(path)).sum(), globs: Vec::new() };
         for (name, node) in &self.dirs {
-            let below = node.plan(&[dir, b"/", name].concat(), access, width, busy);
+            let below = node.plan(&[dir, b"/", name].concat(), access, how, busy);
             plan.cost += below.cost;
             plan.globs.extend(below.globs);
         }
@@ -209,20 +130,26 @@ impl<'a> Node<'a> {
             return plan;
         }
         let all = self.all();
-        let endings: BTreeSet<&[u8]> =
-            all.iter().filter_map(|path| ending(path.rsplit(|byte| *byte == b'/').next()?)).collect();
+        let endings: BTreeSet<&[u8]> = all.iter().filter_map(|path| ending(name(path))).collect();
+        let maps = access & access::MAP != 0;
+        let glob = |kind| Glob::new(dir, kind, &all, how);
+        if maps && is_shared(dir) {
+            let majors: BTreeSet<&[u8]> = self.files.iter().filter_map(|path| major(name(path))).collect();
+            for major in majors {
+                plan = plan.or(&all, glob(Kind::Versions(major.to_vec())));
+            }
+        }
         for ending in endings {
-            let maps = access & access::MAP != 0;
             if maps && (ending != b".so" || !is_shared(dir)) {
                 continue;
             }
-            plan = plan.or(&all, Glob::new(dir, Kind::Siblings(ending.to_vec()), width));
+            plan = plan.or(&all, glob(Kind::Siblings(ending.to_vec())));
             if depth >= 3 && !maps {
-                plan = plan.or(&all, Glob::new(dir, Kind::SameEnding(ending.to_vec()), width));
+                plan = plan.or(&all, glob(Kind::SameEnding(ending.to_vec())));
             }
         }
         if depth >= 3 && access == access::READ && is_shared(dir) {
-            plan = plan.or(&all, Glob::new(dir, Kind::Whole, width));
+            plan = plan.or(&all, glob(Kind::Whole));
         }
         plan
     }
@@ -232,21 +159,7 @@ impl Plan {
     /// This plan, or one with `glob` if that is cheaper for `all`.
     fn or(self, all: &[&[u8]], glob: Option<Glob>) -> Self {
         let Some(glob) = glob else { return self };
-        let whole = glob.kind == Kind::Whole;
-        let mut globs: Vec<Glob> = self
-            .globs
-            .iter()
-            .filter(|old| {
-                let inside = old.dir.starts_with(&glob.dir);
-                let same = match (&old.kind, &glob.kind) {
-                    (Kind::Siblings(old), Kind::SameEnding(new))
-                    | (Kind::SameEnding(old), Kind::SameEnding(new)) => old == new,
-                    (Kind::Whole | Kind::Siblings(_) | Kind::SameEnding(_), _) => whole,
-                };
-                !(inside && same)
-            })
-            .cloned()
-            .collect();
+        let mut globs: Vec<Glob> = self.globs.iter().filter(|old| !glob.replaces(old)).cloned().collect();
         globs.push(glob);
         let left = all.iter().filter(|path| !globs.iter().any(|glob| glob.covers(path)));
         let cost =
@@ -255,8 +168,8 @@ impl Plan {
     }
 }
 
-fn literal(path: &[u8]) -> usize {
-    RULE + BYTE * path.len()
+fn name(path: &[u8]) -> &[u8] {
+    path.rsplit(|byte| *byte == b'/').next().unwrap_or(b"")
 }
 
 fn is_shared(dir: &[u8]) -> bool {
@@ -268,11 +181,12 @@ mod tests {
     use stockade_abi::access::{MAP, READ};
 
     use super::*;
+    use crate::image::Packages;
 
     fn globs(paths: &[String], access: AccessSet, made: &[&str]) -> Vec<String> {
         let files = paths.iter().map(|path| (path.as_bytes(), access)).collect();
         let made = made.iter().map(|path| path.as_bytes()).collect();
-        trees(&files, &made, Width::Normal).into_iter().map(|tree| tree.glob).collect()
+        trees(&files, &made, How::default()).into_iter().map(|tree| tree.glob).collect()
     }
 
     fn names(dir: &str, ending: &str, count: usize) -> Vec<String> {
@@ -318,6 +232,60 @@ mod tests {
         }
         assert_eq!(globs(&names("/srv/tls", ".pem", 10), READ, &[]), [] as [String; 0]);
         assert_eq!(globs(&names("/srv/www", ".html", 10), READ, &["/srv/www/upload"]), [] as [String; 0]);
+    }
+
+    fn in_packages(paths: &[String], access: AccessSet, packages: &Packages) -> Vec<Tree> {
+        let files = paths.iter().map(|path| (path.as_bytes(), access)).collect();
+        trees(&files, &BTreeSet::new(), How { packages: Some(packages), ..How::default() })
+    }
+
+    #[test]
+    fn the_files_of_one_package_are_cheaper_together() {
+        let zones: Vec<String> =
+            (0..200).map(|n| format!("/usr/share/zoneinfo/Area{}/Zone{n}", n % 4)).collect();
+        let read = &zones[..6];
+        let of = |owner: &dyn Fn(usize) -> Option<&'static str>| {
+            let files: Vec<_> = zones.iter().enumerate().map(|(n, zone)| (zone.as_str(), owner(n))).collect();
+            Packages::of(&files)
+        };
+        assert_eq!(globs(read, READ, &[]), [] as [String; 0], "nothing is known of packages");
+        let one = in_packages(read, READ, &of(&|_| Some("tzdata")));
+        assert_eq!(one.len(), 1);
+        assert_eq!(one[0].glob, "/usr/share/zoneinfo{,/**}");
+        let origin = Origin { package: "tzdata".to_owned(), files: 200, seen: 6 };
+        assert_eq!(one[0].origin, Some(origin));
+        // Three are named one by one, and so are six of several packages or of none.
+        assert_eq!(in_packages(&read[..3], READ, &of(&|_| Some("tzdata"))), []);
+        assert_eq!(in_packages(read, READ, &of(&|n| Some(if n == 150 { "other" } else { "tzdata" }))), []);
+        assert_eq!(in_packages(read, READ, &of(&|n| (n != 150).then_some("tzdata"))), []);
+        assert_eq!(in_packages(read, READ, &of(&|_| None)), []);
+    }
+
+    #[test]
+    fn what_no_package_brought_and_looks_secret_stops_every_glob() {
+        let modules = names("/usr/lib/tool/modules", ".json", 10);
+        let mut files: Vec<(&str, Option<&str>)> =
+            modules.iter().map(|path| (path.as_str(), Some("tool"))).collect();
+        files.push(("/usr/lib/tool/modules/token.py", None));
+        files.push(("/usr/lib/tool/modules/private.json", Some("tool")));
+        assert_eq!(in_packages(&modules, READ, &Packages::of(&files)).len(), 1);
+        files.push(("/usr/lib/tool/modules/api-token.json", None));
+        assert_eq!(in_packages(&modules, READ, &Packages::of(&files)), []);
+    }
+
+    #[test]
+    fn a_library_keeps_its_major_version() {
+        let library = ["/usr/lib/x/libz.so.1.2.13".to_owned()];
+        let of = |other: Option<&str>| {
+            Packages::of(&[(library[0].as_str(), Some("zlib")), ("/usr/lib/x/libz.so.1.bak", other)])
+        };
+        let found = in_packages(&library, READ | MAP, &of(Some("zlib")));
+        assert_eq!(
+            found.iter().map(|tree| tree.glob.as_str()).collect::<Vec<_>>(),
+            ["/usr/lib/x/libz.so.1.*"]
+        );
+        assert_eq!(in_packages(&library, READ | MAP, &of(None)), []);
+        assert_eq!(in_packages(&library, READ, &of(Some("zlib"))), []);
     }
 
     #[test]

@@ -11,6 +11,8 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
+use crate::cli::output::complain;
+use crate::image::{Packages, PackagesError};
 use crate::learn::complete::LIMIT;
 use crate::learn::how::{How, Width};
 use crate::profile::{self, Profile};
@@ -80,11 +82,23 @@ pub(super) struct Rules {
     /// How far the rules may reach beyond what was seen
     #[arg(long, value_enum, value_name = "WIDTH", default_value_t)]
     width: Width,
+    /// Root directory of the image that was watched: its package database tells which files belong together
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
 }
 
 impl Rules {
-    pub(super) const fn how(&self) -> How {
-        How { width: self.width }
+    /// The packages of the image, if one was named.
+    pub(super) fn packages(&self) -> Result<Option<Packages>, PackagesError> {
+        let packages = self.root.as_deref().map(Packages::read).transpose()?;
+        if packages.as_ref().is_some_and(Packages::is_empty) {
+            complain("the image has no package database that can be read: dpkg's and apk's are");
+        }
+        Ok(packages)
+    }
+
+    pub(super) const fn how<'a>(&self, packages: Option<&'a Packages>) -> How<'a> {
+        How { width: self.width, packages }
     }
 }
 

@@ -34,7 +34,8 @@ pub(in crate::cli) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let how = args.measure.rules.how();
+    let packages = args.measure.rules.packages()?;
+    let how = args.measure.rules.how(packages.as_ref());
     let store = args.measure.state.read()?;
     let current = current(&store.slots()?, &args.name);
     let baseline = Baseline::read(&store, &args.name)?;

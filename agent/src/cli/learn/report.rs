@@ -26,15 +26,13 @@ pub(in crate::cli) struct Args {
     /// Where to write it: a page, or the curve alone if the name ends in `.svg`
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// The image's root directory, to compare how much of it wider and narrower rules allow
-    #[arg(long, value_name = "DIR")]
-    root: Option<PathBuf>,
     #[command(flatten)]
     measure: Measure,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let how = args.measure.rules.how();
+    let packages = args.measure.rules.packages()?;
+    let how = args.measure.rules.how(packages.as_ref());
     let store = args.measure.state.read()?;
     let baseline = Baseline::read(&store, &args.name)?;
     if baseline.seen.is_empty() && baseline.runs.is_empty() {
@@ -44,8 +42,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let current = current(&store.slots()?, &args.name).map(|current| current.profile);
     let found = complete(&baseline, current.as_ref(), args.measure.bound, how);
     let curve = svg(&found.curve, &args.name);
-    let choices = match &args.root {
-        Some(root) => choices(&tradeoff(&args.name, current.as_ref(), &baseline.seen, root)?),
+    let choices = match &args.measure.rules.root {
+        Some(root) => choices(&tradeoff(&args.name, current.as_ref(), &baseline.seen, how, root)?),
         None => String::new(),
     };
     let text = if args.out.extension().is_some_and(|end| end == "svg") {
@@ -61,7 +59,7 @@ fn page(
     found: &Completeness,
     baseline: &Baseline,
     current: Option<&Profile>,
-    how: How,
+    how: How<'_>,
     figures: &str,
 ) -> String {
     let name = escape(&found.name);

@@ -26,6 +26,8 @@ pub(in crate::cli) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let packages = args.measure.rules.packages()?;
+    let how = args.measure.rules.how(packages.as_ref());
     let store = args.measure.state.read()?;
     let slots = store.slots()?;
     let names = match &args.name {
@@ -40,7 +42,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     for name in &names {
         let baseline = Baseline::read(&store, name)?;
         let current = current(&slots, name).map(|current| current.profile);
-        let found = complete(&baseline, current.as_ref(), args.measure.bound, args.measure.rules.how());
+        let found = complete(&baseline, current.as_ref(), args.measure.bound, how);
         ready &= found.ready();
         print(&match args.output {
             Format::Json => format!("{}\n", serde_json::to_string(&found.answer())?),
