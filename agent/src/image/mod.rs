@@ -6,4 +6,4 @@ mod walk;
 
 pub use packages::{Packages, PackagesError, SHARED};
 pub use surface::{Counts, Surface, surface};
-pub use walk::{Found, Left, WalkError, walk};
+pub use walk::{Code, Found, Left, WalkError, walk};

@@ -13,15 +13,17 @@ use crate::learn::estimate::ratio;
 const CHANGE: AccessSet = WRITE | APPEND | DELETE | RENAME | ATTR;
 /// Every use of a file,
 const USE: AccessSet = READ | CHANGE | MAP | EXEC;
-/// and every use of a program but to read it: that runs none of it.
-const RUN: AccessSet = CHANGE | MAP | EXEC;
+/// of a program,
+const START: AccessSet = CHANGE | EXEC;
+/// and of a library. To read either is to run none of it.
+const LOAD: AccessSet = CHANGE | MAP | EXEC;
 
 /// Files of one kind, and how many of them a policy allows to be used.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Counts {
     /// How many there are.
     pub total: u64,
-    /// How many may be used: files in any of the ways below, executables in any but to be read.
+    /// How many may be used: files in any of the ways below, executables started or written, libraries also mapped.
     pub allowed: u64,
     /// Read.
     pub read: u64,
@@ -60,8 +62,10 @@ impl Counts {
 pub struct Surface {
     /// All regular files.
     pub files: Counts,
-    /// The programs, scripts and libraries among them.
+    /// Programs and scripts among them,
     pub executables: Counts,
+    /// and libraries.
+    pub libraries: Counts,
 }
 
 impl Surface {
@@ -81,15 +85,18 @@ pub fn surface(root: &Path, policies: &[Policy]) -> Result<(Vec<Surface>, Left),
     let mut found = vec![Surface::default(); policies.len()];
     let left = walk(root, |file| {
         // Of one that cannot be looked into, at least its name is known.
-        let executable = file.is_executable();
+        let code = file.code();
         for (policy, surface) in policies.iter().zip(&mut found) {
             let granted = policy.granted(&Object::Path(file.path));
             surface.files.add(granted, USE);
-            if executable == Ok(true) {
-                surface.executables.add(granted, RUN);
+            if code.is_ok_and(|code| code.executable) {
+                surface.executables.add(granted, START);
+            }
+            if code.is_ok_and(|code| code.library) {
+                surface.libraries.add(granted, LOAD);
             }
         }
-        executable.map(drop)
+        code.map(drop)
     })?;
     Ok((found, left))
 }
@@ -120,29 +127,31 @@ mod tests {
     #[test]
     fn uses_are_counted_for_each_policy() {
         let dir = TempDir::new("surface");
-        for (name, mode) in [("a", 0o644), ("b", 0o644), ("c", 0o644), ("run", 0o755), ("so", 0o755)] {
+        for (name, mode) in [("a", 0o644), ("b", 0o644), ("c", 0o644), ("run", 0o755), ("l.so", 0o755)] {
             let path = dir.path().join(name);
             fs::write(&path, "").unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         }
         let none = policy(|_| {});
         let some = policy(|profile| {
-            profile.files = [("/a", READ), ("/a", WRITE), ("/b", ATTR), ("/so", MAP | READ), ("/run", READ)]
-                .map(|(path, access)| FileRule::new(path, access))
-                .into();
+            profile.files =
+                [("/a", READ), ("/a", WRITE), ("/b", ATTR), ("/l.so", MAP | READ), ("/run", READ)]
+                    .map(|(path, access)| FileRule::new(path, access))
+                    .into();
             profile.deny.files.push(FileRule::new("/b", ATTR));
         });
         let children = policy(|profile| {
-            profile.exec.push(ExecRule { parents: vec!["/so".to_owned()], ..ExecRule::new("/run") });
+            profile.exec.push(ExecRule { parents: vec!["/l.so".to_owned()], ..ExecRule::new("/run") });
         });
         let (found, left) = surface(dir.path(), &[none, some, children]).unwrap();
         assert_eq!(left, Left::default());
         let nothing = |total| Counts { total, ..Counts::default() };
-        assert_eq!(found[0], Surface { files: nothing(5), executables: nothing(2) });
+        assert_eq!(found[0], Surface { files: nothing(5), executables: nothing(2), libraries: nothing(1) });
         assert!(found[0].is_small());
         let files = Counts { allowed: 3, read: 3, write: 1, map: 1, not_allowed: 40.0, ..nothing(5) };
-        let executables = Counts { allowed: 1, read: 2, map: 1, not_allowed: 50.0, ..nothing(2) };
-        assert_eq!(found[1], Surface { files, executables });
+        let executables = Counts { read: 2, map: 1, ..nothing(2) };
+        let libraries = Counts { allowed: 1, read: 1, map: 1, not_allowed: 0.0, ..nothing(1) };
+        assert_eq!(found[1], Surface { files, executables, libraries });
         assert!(!found[1].is_small());
         assert_eq!((found[2].files.exec, found[2].executables.allowed), (1, 1));
     }

@@ -49,22 +49,34 @@ pub struct Found<'a> {
     name: &'a CStr,
 }
 
+/// What a file can be used for, beside being read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Code {
+    /// It can be started, or could be if somebody set a bit: any `x` bit, a script, or an ELF file that is not
+    /// named like a library.
+    pub executable: bool,
+    /// It is named like a library, and is an ELF file or has an `x` bit.
+    pub library: bool,
+}
+
 impl Found<'_> {
-    /// Whether it can be started, or would be if somebody set a bit: any `x` bit, an ELF file, or a script.
-    pub fn is_executable(&self) -> Result<bool, Errno> {
+    /// What it can be used for.
+    pub fn code(&self) -> Result<Code, Errno> {
+        let library = self.name.to_bytes().windows(3).any(|part| part == b".so");
         let stat = statat(self.dir, self.name, AtFlags::SYMLINK_NOFOLLOW)?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return Ok(false);
+            return Ok(Code::default());
         }
         if Mode::from_raw_mode(stat.st_mode).intersects(Mode::XUSR | Mode::XGRP | Mode::XOTH) {
-            return Ok(true);
+            return Ok(Code { executable: true, library });
         }
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let file = openat(self.dir, self.name, flags, Mode::empty())?;
         let mut head = [0; 4];
         let len = read(&file, &mut head)?;
         let head = head.get(..len).unwrap_or(&head);
-        Ok(head == b"\x7fELF" || head.starts_with(b"#!"))
+        let elf = head == b"\x7fELF";
+        Ok(Code { executable: head.starts_with(b"#!") || (elf && !library), library: elf && library })
     }
 }
 
@@ -149,10 +161,11 @@ mod tests {
     use super::*;
     use crate::testing::TempDir;
 
-    fn found(root: &Path) -> (BTreeMap<String, bool>, Left) {
+    fn found(root: &Path) -> (BTreeMap<String, (bool, bool)>, Left) {
         let mut files = BTreeMap::new();
         let left = walk(root, |file| {
-            files.insert(file.path.escape_ascii().to_string(), file.is_executable()?);
+            let Code { executable, library } = file.code()?;
+            files.insert(file.path.escape_ascii().to_string(), (executable, library));
             Ok(())
         });
         (files, left.unwrap())
@@ -170,19 +183,25 @@ mod tests {
         let root = dir.path();
         put(&root.join("usr/bin/tool"), b"", 0o755);
         put(&root.join("usr/lib/libx.so"), b"\x7fELF\x02", 0o644);
+        put(&root.join("usr/lib/ld.so.2"), b"\x7fELF", 0o755);
+        put(&root.join("opt/elf"), b"\x7fELF\x02", 0o644);
+        put(&root.join("opt/not.so"), b"", 0o644);
         put(&root.join("opt/script"), b"#!/bin/sh\n", 0o644);
         put(&root.join("opt/empty"), b"", 0o644);
         put(&root.join("opt/other").join(OsStr::from_bytes(b"a\n\xff")), b"\x7fEL", 0o644);
         let (files, left) = found(root);
         assert_eq!(left, Left::default());
         let wanted = [
-            ("/opt/empty", false),
-            ("/opt/other/a\\n\\xff", false),
-            ("/opt/script", true),
-            ("/usr/bin/tool", true),
-            ("/usr/lib/libx.so", true),
+            ("/opt/empty", (false, false)),
+            ("/opt/elf", (true, false)),
+            ("/opt/not.so", (false, false)),
+            ("/opt/other/a\\n\\xff", (false, false)),
+            ("/opt/script", (true, false)),
+            ("/usr/bin/tool", (true, false)),
+            ("/usr/lib/ld.so.2", (true, true)),
+            ("/usr/lib/libx.so", (false, true)),
         ];
-        assert_eq!(files, wanted.map(|(path, executable)| (path.to_owned(), executable)).into());
+        assert_eq!(files, wanted.map(|(path, code)| (path.to_owned(), code)).into());
     }
 
     #[test]

@@ -109,11 +109,11 @@ fn page(
 fn choices((choices, left): &(Vec<Choice>, Left)) -> String {
     let mut table =
         "<h2>Rules against what they allow of the image</h2>\n<table>\n<tr><th>width<th>rules<th>files \
-                     allowed<th>not allowed<th>executables allowed<th>not allowed</tr>\n"
+                     allowed<th>not allowed<th>executables allowed<th>not allowed<th>libraries allowed<th>not allowed</tr>\n"
             .to_owned();
     for Choice { width, rules, surface } in choices {
         let _ = write!(table, "<tr><td>{}<td>{rules}", width.word());
-        for counts in [surface.files, surface.executables] {
+        for counts in [surface.files, surface.executables, surface.libraries] {
             let Counts { allowed, total, not_allowed, .. } = counts;
             let _ = write!(table, "<td>{allowed} of {total}<td>{not_allowed:.1} %");
         }
