@@ -12,13 +12,12 @@ use super::core::Core;
 use super::enforcer::Enforcer;
 use super::slots;
 use crate::clock;
+use crate::learn::episodes::PART;
 use crate::learn::evidence::{Run, Window};
 use crate::store::subjects::SubjectRow;
 
 /// The shortest window.
 const SHORTEST_MS: i64 = 1000;
-/// A window is at least this part of what was looked at so far: the cost of learning falls with time.
-const PART: i64 = 240;
 /// Windows of which a late event may still speak.
 const REMEMBERED: usize = 16;
 /// A run that used less CPU time than this in a second was not at work, and taught nothing.

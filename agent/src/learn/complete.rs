@@ -8,21 +8,23 @@ use stockade_abi::reason::{Mode, Operation, Verdict};
 
 use super::Seen;
 use super::curve::{self, Point, curve};
+use super::episodes::Episodes;
 use super::estimate::Spread;
 use super::evidence::{Evidence, Phase, Run, Window, run_number, unit_start_ms};
 use super::export::export;
 use super::few::Few;
 use super::history::{Loss, RUNS_AFTER_LOSS, WINDOWS_AFTER_LOSS};
 use super::how::How;
+use super::layout::data_dirs;
 use crate::clock;
-use crate::compile::{Object, Policy, compile};
+use crate::compile::{Object, Policy, RuleRef, Section, compile};
 use crate::profile::Profile;
 use crate::store::{Store, StoreError};
 
 /// Starts that must have been seen.
 pub const STARTS: usize = 3;
 /// At least one part of so many of what was looked at must have come after the last new thing.
-const QUIET: i64 = 3;
+const QUIET: i64 = 2;
 /// The largest bound under which a baseline is ready.
 pub const LIMIT: f64 = 0.05;
 
@@ -65,12 +67,14 @@ pub struct Completeness {
     pub name: String,
     /// Rules that the profile would have.
     pub rules: usize,
-    /// How what is new is spread over windows,
+    /// How what is new is spread over windows as long as the next,
     pub windows: Spread,
     /// over runs,
     pub restarts: Spread,
     /// and over replicas.
     pub replicas: Spread,
+    /// Windows that were looked at, whatever their length.
+    pub looked_at: u64,
     /// What is missing, in words; nothing when it is ready.
     pub missing: Vec<String>,
     /// How what is known has grown.
@@ -105,7 +109,7 @@ impl Completeness {
             ready: self.ready(),
             bound: self.windows.bound(),
             rules: self.rules,
-            windows: self.windows.units,
+            windows: self.looked_at,
             missing: &self.missing,
         }
     }
@@ -115,15 +119,14 @@ impl Completeness {
 pub fn complete(baseline: &Baseline, current: Option<&Profile>, limit: f64, how: How<'_>) -> Completeness {
     let proposed = export(&baseline.name, Mode::Enforce, current, &baseline.seen, None, how).profile;
     let things = things(baseline, current, &proposed);
-    let units = baseline.windows.iter().map(|window| window.units.max(0).unsigned_abs()).sum();
-    let windows = Spread::of(units, things.iter().map(|thing| &thing.windows));
+    let episodes = Episodes::of(&baseline.windows, &things);
     let whole: Vec<&Run> = baseline.runs.iter().filter(|run| run.from_start).collect();
     let restarts = Spread::of(whole.len() as u64, things.iter().map(|thing| &thing.runs));
     let replicas = replicas(baseline, &things);
     let firsts: Vec<i64> = things.iter().map(first_ms).collect();
     let mut missing = gaps(baseline, &whole, &things);
     let mut ready_in_s = None;
-    let waits = waits(baseline, &windows, &firsts, limit);
+    let waits = waits(&baseline.windows, &episodes, &firsts, limit);
     if !things.is_empty() || !baseline.windows.is_empty() {
         ready_in_s = waits.iter().map(|(_, seconds)| *seconds).max();
         missing.extend(waits.into_iter().map(|(text, _)| text));
@@ -131,7 +134,8 @@ pub fn complete(baseline: &Baseline, current: Option<&Profile>, limit: f64, how:
     Completeness {
         name: baseline.name.clone(),
         rules: rules(&proposed),
-        windows,
+        windows: episodes.spread(),
+        looked_at: episodes.units(),
         restarts,
         replicas,
         missing,
@@ -156,6 +160,7 @@ fn things(baseline: &Baseline, current: Option<&Profile>, proposed: &Profile) ->
     let table = |profile: &Profile| compile(profile, Mode::Enforce).ok();
     let known = current.and_then(table);
     let policy = table(proposed);
+    let data_dirs = data_dirs(&baseline.seen);
     let mut things: BTreeMap<(String, AccessSet), Evidence> = BTreeMap::new();
     for one in &baseline.seen {
         if let Some(power) = one.power() {
@@ -176,7 +181,13 @@ fn things(baseline: &Baseline, current: Option<&Profile>, proposed: &Profile) ->
             }
             // Without a rule it is a thing of its own: more things rather than fewer.
             let rule = policy.as_ref().and_then(|policy| policy.decide(&object, bit, false).rule);
-            let name = rule.map_or_else(|| one.object.escape_ascii().to_string(), |rule| rule.to_string());
+            let name = match rule {
+                Some(rule) => match data_dirs.get(shown(proposed, &rule)) {
+                    Some(dir) => dir.escape_ascii().to_string(),
+                    None => rule.to_string(),
+                },
+                None => one.object.escape_ascii().to_string(),
+            };
             match things.get_mut(&(name.clone(), bit)) {
                 Some(thing) => thing.join(&one.evidence),
                 None => drop(things.insert((name, bit), one.evidence.clone())),
@@ -184,6 +195,12 @@ fn things(baseline: &Baseline, current: Option<&Profile>, proposed: &Profile) ->
         }
     }
     things.into_values().collect()
+}
+
+/// The glob of a rule for files.
+fn shown<'a>(profile: &'a Profile, rule: &RuleRef) -> &'a str {
+    let files = (rule.section == Section::Files).then_some(&profile.files);
+    files.and_then(|files| files.get(rule.index)).map_or("", |rule| &rule.path)
 }
 
 fn allows(policy: &Policy, object: &Object<'_>, access: AccessSet) -> bool {
@@ -256,40 +273,41 @@ fn gaps(baseline: &Baseline, whole: &[&Run], things: &[Evidence]) -> Vec<String>
 }
 
 /// What only time can bring, with how many seconds of work it takes if nothing new comes.
-fn waits(baseline: &Baseline, windows: &Spread, firsts: &[i64], limit: f64) -> Vec<(String, i64)> {
+fn waits(windows: &[Window], episodes: &Episodes, firsts: &[i64], limit: f64) -> Vec<(String, i64)> {
     let mut waits = Vec::new();
-    let length_ms = baseline.windows.last().map_or(1000, |window| window.length_ms).max(1);
-    let bound = windows.bound();
+    let bound = episodes.spread().bound();
     if bound > limit {
-        let needed = windows.needed(limit);
-        let left = i64::try_from(needed.saturating_sub(windows.units)).unwrap_or(i64::MAX);
+        let needed = episodes.needed_ms(limit).unwrap_or(i64::MAX) / 1000 + 1;
         waits.push((
             format!(
-                "the next window shows something new with a probability of up to {}, more than {}: {left} more \
-                 windows without",
+                "the next window shows something new with a probability of up to {}, more than {}: {needed} s of work \
+                 without",
                 percent(bound),
                 percent(limit)
             ),
-            left.saturating_mul(length_ms) / 1000 + 1,
+            needed,
         ));
     }
-    if let Some(latest) = firsts.iter().copied().max() {
-        let all = curve::exposure_after(&baseline.windows, i64::MIN);
-        let since = curve::exposure_after(&baseline.windows, latest);
-        if since.saturating_mul(QUIET) < all {
-            // What comes adds to both.
-            let left = all.saturating_sub(since.saturating_mul(QUIET)) / (QUIET - 1) / 1000 + 1;
-            waits.push((
-                format!(
-                    "something new came {} s of work ago, of {} s in all: {left} s more without",
-                    since / 1000,
-                    all / 1000
-                ),
-                left,
-            ));
-        }
-    }
+    waits.extend(quiet(windows, firsts));
     waits
+}
+
+/// How long nothing new must come yet, if that is not long enough.
+fn quiet(windows: &[Window], firsts: &[i64]) -> Option<(String, i64)> {
+    let latest = firsts.iter().copied().max()?;
+    let all = curve::exposure_after(windows, i64::MIN);
+    let since = curve::exposure_after(windows, latest);
+    if since.saturating_mul(QUIET) >= all {
+        return None;
+    }
+    // What comes adds to both.
+    let left = all.saturating_sub(since.saturating_mul(QUIET)) / (QUIET - 1) / 1000 + 1;
+    let text = format!(
+        "something new came {} s of work ago, of {} s in all: {left} s more without",
+        since / 1000,
+        all / 1000
+    );
+    Some((text, left))
 }
 
 /// A probability as people read it.
@@ -300,3 +318,7 @@ pub fn percent(probability: f64) -> String {
 #[cfg(test)]
 #[path = "complete_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "simulated_tests.rs"]
+mod simulated;

@@ -70,18 +70,12 @@ impl Spread {
 
     /// What that probability is at most, with [`CONFIDENCE`].
     pub fn bound(&self) -> f64 {
-        self.bound_over(self.units)
-    }
-
-    /// The same if it was so over `units`.
-    fn bound_over(&self, units: u64) -> f64 {
-        if self.alone >= units {
+        if self.alone >= self.units {
             return 1.0;
         }
-        let estimate = ratio(self.alone, units);
-        let above = upper(self.alone, units) - estimate;
-        let pairs = QUANTILE * (2.0 * float(self.pairs)).sqrt() / float(units);
-        (estimate + above.hypot(pairs)).min(1.0)
+        let above = upper(self.alone, self.units) - self.estimate();
+        let pairs = QUANTILE * (2.0 * float(self.pairs)).sqrt() / float(self.units);
+        (self.estimate() + above.hypot(pairs)).min(1.0)
     }
 
     /// How many things at least were not seen yet (Chao's estimator for incidence, bias-corrected).
@@ -91,27 +85,6 @@ impl Spread {
         }
         let (once, twice) = (float(self.once), float(self.twice));
         (1.0 - 1.0 / float(self.units)) * once * (once - 1.0) / (2.0 * (twice + 1.0))
-    }
-
-    /// How many units in all would bring the bound down to `limit` if nothing new came.
-    pub fn needed(&self, limit: f64) -> u64 {
-        let (mut low, mut high) = (self.alone.max(1), self.alone.max(1));
-        while self.bound_over(high) > limit {
-            low = high;
-            match high.checked_mul(2) {
-                Some(next) if next < 1 << 40 => high = next,
-                Some(_) | None => return high,
-            }
-        }
-        while low + 1 < high {
-            let middle = low + (high - low) / 2;
-            if self.bound_over(middle) > limit {
-                low = middle;
-            } else {
-                high = middle;
-            }
-        }
-        high
     }
 }
 
@@ -177,16 +150,6 @@ mod tests {
             assert!((found - wanted).abs() < 0.0002, "{hits} of {tries}: {found}");
         }
         assert!(upper(20, 1_000_000) < 0.00003);
-    }
-
-    #[test]
-    fn what_is_needed_is_enough_and_no_more() {
-        for alone in [0, 1, 4, 30] {
-            let spread = Spread { units: alone, alone, pairs: alone / 2, ..Spread::default() };
-            let needed = spread.needed(0.05);
-            assert!(spread.bound_over(needed) <= 0.05, "{alone}: {needed}");
-            assert!(spread.bound_over(needed - 1) > 0.05, "{alone}: {needed}");
-        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::pattern::{Pattern, Piece, is_number, must_stay_literal, numbers};
 use super::random::random_names;
 use super::trees::{Tree, trees};
 use super::{Seen, layout, peers};
-use crate::compile::{Object, Policy, Power, compile, escape};
+use crate::compile::{Object, Policy, Power, compile};
 use crate::events::record::text;
 use crate::profile::{ExecRule, FileRule, ListenRule, PeerRule, Profile};
 
@@ -172,7 +172,7 @@ fn widen(
             .filter(|(path, _)| path.starts_with(&below))
             .fold(0, |seen, (_, file)| seen | file.access);
         for (glob, access) in dir.rules(seen) {
-            *merged.entry(format!("{}/{glob}", escape(&dir.path))).or_default() |= access;
+            *merged.entry(dir.rule(glob)).or_default() |= access;
         }
     }
     for tree in trees_of(files, exec, how) {

@@ -1,7 +1,13 @@
 //! Data directories whose layout is known: what a database keeps in its own directory is named by
 //! number, and the numbers of tomorrow's tables cannot be learned today.
 
+use std::collections::BTreeMap;
+
 use stockade_abi::access::{self, AccessSet};
+use stockade_abi::reason::Operation;
+
+use super::Seen;
+use crate::compile::escape;
 
 /// Names that a database makes below its data directory.
 struct Layout {
@@ -63,6 +69,11 @@ pub fn recognise(path: &[u8], seen: AccessSet) -> Option<DataDir> {
 }
 
 impl DataDir {
+    /// A glob below it as that of a rule.
+    pub fn rule(&self, glob: &str) -> String {
+        format!("{}/{glob}", escape(&self.path))
+    }
+
     /// The rules its layout stands for: globs below the directory, with their accesses. `seen` is what
     /// was done with files of the layout.
     pub fn rules(&self, seen: AccessSet) -> Vec<(&'static str, AccessSet)> {
@@ -72,6 +83,21 @@ impl DataDir {
         let files = layout.files.iter().map(|glob| (*glob, files));
         files.chain(layout.dirs.iter().map(|glob| (*glob, access::READ))).collect()
     }
+}
+
+/// The rules that stand for the layouts of data directories among what was seen, each with its directory: what is done with
+/// one file of a layout is granted for all of them.
+pub fn data_dirs(seen: &[Seen]) -> BTreeMap<String, Vec<u8>> {
+    let mut written: BTreeMap<&[u8], AccessSet> = BTreeMap::new();
+    for one in seen.iter().filter(|one| one.operation == Operation::File) {
+        *written.entry(&one.object).or_default() |= one.access;
+    }
+    let dirs = written.into_iter().filter_map(|(path, access)| recognise(path, access));
+    let rules = dirs.flat_map(|dir| {
+        let names = dir.rules(0).into_iter().map(|(glob, _)| dir.rule(glob)).collect::<Vec<_>>();
+        names.into_iter().map(move |rule| (rule, dir.path.clone()))
+    });
+    rules.collect()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use stockade_abi::reason::{Mode, Verdict};
 
 use super::Seen;
 use super::complete::{Baseline, LIMIT, complete};
-use super::evidence::unit_start_ms;
+use super::evidence::{run_number, unit, unit_start_ms};
 use super::export::export;
 use super::how::How;
 use super::transfer::Transfer;
@@ -50,6 +50,12 @@ fn until(baseline: &Baseline, windows: usize) -> Baseline {
     part.seen.retain_mut(|seen| {
         let evidence = &mut seen.evidence;
         evidence.windows = evidence.windows.iter().filter(|unit| unit_start_ms(*unit) < end).collect();
+        evidence.last = evidence.last.min(end / 1000);
+        // Of the runs some are kept; the windows say which others it was in.
+        let was_in =
+            |number: i64| evidence.windows.iter().any(|window| window == unit(unit_start_ms(window), number));
+        let kept = |number: &i64| evidence.runs.iter().any(|run| run == *number) || was_in(*number);
+        evidence.runs = part.runs.iter().map(|run| run_number(&run.id)).filter(kept).collect();
         !evidence.windows.is_empty()
     });
     part
@@ -86,6 +92,7 @@ fn the_bound_holds_on_what_was_held_out() {
         let baseline = baseline(text);
         let (mut expected, mut came) = (0.0, 0.0);
         let mut denied_after_ready = Vec::new();
+        let (mut ready, mut not_ready) = (None, None);
         for windows in (5..baseline.windows.len()).step_by(5) {
             let known = until(&baseline, windows);
             let found = complete(&known, None, LIMIT, How::default());
@@ -96,7 +103,10 @@ fn the_bound_holds_on_what_was_held_out() {
             expected += found.windows.bound();
             came += if new { 1.0 } else { 0.0 };
             if found.ready() {
+                ready = ready.or(Some(windows));
                 denied_after_ready.extend(denied(&proposed, &baseline.seen));
+            } else {
+                not_ready = Some(windows);
             }
         }
         assert!(
@@ -104,5 +114,8 @@ fn the_bound_holds_on_what_was_held_out() {
             "{name}: {came} windows brought something new, the bounds add up to {expected}"
         );
         assert_eq!(denied_after_ready, [] as [String; 0], "{name}: denied after it was ready");
+        // What the profile would have allowed all along is nothing new, and takes nothing back.
+        assert!(ready.is_some_and(|ready| ready <= 100), "{name}: ready after {ready:?} windows");
+        assert!(not_ready < ready, "{name}: ready after {ready:?} windows, and not after {not_ready:?}");
     }
 }
