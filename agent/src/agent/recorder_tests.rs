@@ -127,3 +127,38 @@ fn records_that_cannot_be_read_are_counted() {
     assert_eq!(locked(&recorder.status).bad_records, 2);
     assert!(recorder.store.baselines().unwrap()[0].incomplete_reason.is_some());
 }
+
+#[test]
+fn a_hundred_thousand_names_lose_nothing() {
+    let dir = TempDir::new("recorder");
+    let mut recorder = recorder(&dir);
+    let names: Vec<u32> = (0..100_000).collect();
+    for batch in names.chunks(1000) {
+        let batch: Vec<Vec<u8>> =
+            batch.iter().map(|n| bytes(learned, format!("/var/cache/app/{n}").as_bytes())).collect();
+        recorder.take(&batch);
+        // At twice the rate that is asked for, the agent would have written more often.
+        if recorder.pending.len() >= 20_000 {
+            recorder.flush();
+        }
+    }
+    recorder.flush();
+    assert_eq!(locked(&recorder.status).observations_lost, 0);
+    let baseline = recorder.store.baselines().unwrap().remove(0);
+    assert_eq!((baseline.observations, baseline.incomplete_reason), (100_000, None));
+}
+
+#[test]
+fn names_that_find_no_room_are_counted_and_mark_the_baseline() {
+    let dir = TempDir::new("recorder");
+    let mut recorder = recorder(&dir);
+    let more = u32::try_from(PENDING_MAX).unwrap() + 100;
+    let names: Vec<Vec<u8>> =
+        (0..more).map(|n| bytes(learned, format!("/var/cache/app/{n}").as_bytes())).collect();
+    recorder.take(&names);
+    assert_eq!(locked(&recorder.status).observations_lost, 100);
+    recorder.flush();
+    let baseline = recorder.store.baselines().unwrap().remove(0);
+    assert_eq!(baseline.observations, PENDING_MAX as u64);
+    assert_eq!(baseline.incomplete_reason.as_deref(), Some("observations could not be stored"));
+}

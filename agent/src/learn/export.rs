@@ -35,7 +35,7 @@ pub fn export(
     how: How<'_>,
 ) -> Export {
     let unknown = without_included(current, seen);
-    let rules = generalise(&unknown, how);
+    let rules = generalise(unknown, how);
     let (refused, origins) = (rules.refused.clone(), rules.origins.clone());
     let facilities_seen = rules.facilities.clone();
     let profile = join(name, mode, current, rules);
@@ -99,7 +99,7 @@ fn with_evidence(yaml: &str, remarks: &BTreeMap<usize, String>) -> String {
 }
 
 /// What was seen, but for what the rule sets that the profile includes allow already.
-fn without_included(current: Option<&Profile>, seen: &[Seen]) -> Vec<Seen> {
+fn without_included<'a>(current: Option<&Profile>, seen: &'a [Seen]) -> Vec<&'a Seen> {
     let included = current.filter(|current| !current.origins.is_empty()).map(Profile::included);
     // Without a table, each is listed: too much rather than too little.
     let policy = included.and_then(|included| compile(&included, Mode::Enforce).ok());
@@ -112,7 +112,7 @@ fn without_included(current: Option<&Profile>, seen: &[Seen]) -> Vec<Seen> {
         let Some((object, access)) = one.question() else { return false };
         policy.decide(&object, access, false).verdict == Verdict::Allowed
     };
-    seen.iter().filter(|one| !allowed(one)).cloned().collect()
+    seen.iter().filter(|one| !allowed(one)).collect()
 }
 
 fn join(name: &str, mode: Mode, current: Option<&Profile>, rules: Rules) -> Profile {

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use stockade_abi::access::{self, AccessSet};
-use stockade_abi::reason::{Mode, Operation, Reason};
+use stockade_abi::reason::{Mode, Operation};
 
 use super::glob::Origin;
 use super::how::{How, Width};
@@ -64,7 +64,7 @@ struct File {
 }
 
 /// Proposes rules.
-pub fn generalise(seen: &[Seen], how: How<'_>) -> Rules {
+pub fn generalise<'a>(seen: impl IntoIterator<Item = &'a Seen>, how: How<'_>) -> Rules {
     let mut rules = Rules::default();
     let mut exec = BTreeSet::new();
     let mut connected = BTreeSet::new();
@@ -204,9 +204,7 @@ impl Granted {
     }
 
     fn covers(&self, path: &[u8], access: AccessSet) -> bool {
-        self.0
-            .as_ref()
-            .is_some_and(|policy| policy.decide(&Object::Path(path), access, false).reason == Reason::Rule)
+        self.0.as_ref().is_some_and(|policy| access & !policy.granted(&Object::Path(path)) == 0)
     }
 }
 
@@ -236,7 +234,13 @@ fn patterns<'a>(files: &BTreeMap<&'a [u8], File>, exec: &BTreeSet<&[u8]>) -> BTr
             let name_pattern = names.get(name);
             // A created file that is only a number is kept in directories that are only numbers.
             let chain = is_number(name) && name_pattern.is_some() && file.access & access::CREATE != 0;
-            let mut pattern = dir_pattern(dir, &parents, chain);
+            // A directory that was made under a made-up name has its pattern by now: parents come first.
+            let mut pattern = match patterns.get(dir) {
+                Some(made) if files.get(dir).is_some_and(|dir| dir.access & access::CREATE != 0) => {
+                    made.clone()
+                }
+                Some(_) | None => dir_pattern(dir, &parents, chain),
+            };
             pattern.push_literal(b"/");
             match name_pattern {
                 Some(name) => pattern.append(name),
@@ -323,26 +327,32 @@ fn name_patterns<'a, 'f>(entries: impl Iterator<Item = (&'a [u8], &'f File)>) ->
     for pattern in random_names(entries.iter().filter(|(_, file)| created(file)).map(|(name, _)| *name)) {
         absorb(&entries, &pattern, &mut found);
     }
-    let mut series: BTreeMap<(Pattern, AccessSet), usize> = BTreeMap::new();
+    // Only names of one shape can be of one series: in a storm of names, all must not be compared with all.
+    let mut shapes: BTreeMap<Pattern, Vec<(&[u8], &File)>> = BTreeMap::new();
     for (name, file) in entries.iter().filter(|(name, _)| !found.contains_key(name)) {
         let shape = numbers(name, |_| true);
         if !shape.is_literal() {
-            *series.entry((shape, file.access)).or_default() += 1;
+            shapes.entry(shape).or_default().push((*name, *file));
         }
     }
-    let long_enough = |(_, access): &(Pattern, AccessSet), count: usize| {
-        count >= if access & access::CREATE != 0 { CREATED_SERIES } else { SERIES }
-    };
-    for (key, count) in &series {
-        if long_enough(key, *count) {
-            absorb(&entries, &key.0, &mut found);
+    for (shape, alike) in &shapes {
+        let mut series: BTreeMap<AccessSet, usize> = BTreeMap::new();
+        for (_, file) in alike {
+            *series.entry(file.access).or_default() += 1;
         }
-    }
-    for (name, file) in entries.iter().filter(|(_, file)| created(file)) {
-        let is_own = |run: &[u8]| file.own_pids.iter().any(|pid| pid.to_string().as_bytes() == run);
-        let pattern = numbers(name, |run| run.len() >= LONG_NUMBER || is_own(run));
-        if !pattern.is_literal() {
-            absorb(&entries, &pattern, &mut found);
+        let long_enough = |(access, count): (&AccessSet, &usize)| {
+            *count >= if access & access::CREATE != 0 { CREATED_SERIES } else { SERIES }
+        };
+        if series.iter().any(long_enough) {
+            absorb(alike, shape, &mut found);
+            continue;
+        }
+        for (name, file) in alike.iter().filter(|(_, file)| created(file)) {
+            let is_own = |run: &[u8]| file.own_pids.iter().any(|pid| pid.to_string().as_bytes() == run);
+            let pattern = numbers(name, |run| run.len() >= LONG_NUMBER || is_own(run));
+            if !pattern.is_literal() {
+                absorb(alike, &pattern, &mut found);
+            }
         }
     }
     found

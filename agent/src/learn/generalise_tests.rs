@@ -1,6 +1,7 @@
 //! Tests of the rules that learning proposes.
 
 use stockade_abi::access::{APPEND, CREATE, EXEC, MAP, READ, WRITE};
+use stockade_abi::reason::Reason;
 
 use super::super::evidence::Evidence;
 use super::super::evidence::tests::Dice;
@@ -102,6 +103,22 @@ fn one_temporary_file_is_enough() {
     assert_eq!(paths(&[own("/data/temp-15.rdb", 16)]), ["/data/temp-15.rdb"]);
     // Only read: no reason to believe that there will be another.
     assert_eq!(paths(&[file("/srv/0000000001", READ)]), ["/srv/0000000001"]);
+}
+
+#[test]
+fn what_is_in_a_temporary_directory_follows_its_name() {
+    let mut seen = Vec::new();
+    for name in ["tmp.aB3xYz", "tmp.Qw9Rt2", "tmp.k0LmN8"] {
+        seen.push(file(&format!("/tmp/{name}"), CREATE));
+        seen.push(file(&format!("/tmp/{name}/part"), WRITE | CREATE));
+        seen.push(file(&format!("/tmp/{name}/server.key"), READ));
+    }
+    let found = paths(&seen);
+    assert_eq!(found[..2], ["/tmp/tmp.??????", "/tmp/tmp.??????/part"]);
+    assert!(found[2..].iter().all(|path| path.ends_with("/server.key") && !path.contains('?')), "{found:?}");
+    // Directories that were there are named one by one.
+    let there: Vec<Seen> = (1..=9).map(|n| file(&format!("/srv/part{n}/page"), READ)).collect();
+    assert_eq!(paths(&there).len(), 9);
 }
 
 #[test]

@@ -20,6 +20,8 @@ mod random;
 mod recorded_tests;
 pub mod review;
 pub mod store;
+#[cfg(test)]
+mod storm_tests;
 pub mod tradeoff;
 pub mod transfer;
 mod trees;

@@ -11,7 +11,9 @@ const LOOKED_AT: usize = 512;
 
 /// Patterns for groups of names of equal length that differ in one stretch, and there in most places.
 pub(super) fn random_names<'a>(names: impl Iterator<Item = &'a [u8]>) -> Vec<Pattern> {
-    let mut left: Vec<&[u8]> = names.take(LOOKED_AT).collect();
+    let all: Vec<&[u8]> = names.collect();
+    // Names come in order, and the first ones begin alike.
+    let mut left: Vec<&[u8]> = all.iter().step_by(all.len().div_ceil(LOOKED_AT).max(1)).copied().collect();
     left.sort_by_key(|name| name.len());
     let mut patterns = Vec::new();
     for group in left.chunk_by(|a, b| a.len() == b.len()) {
@@ -60,6 +62,7 @@ fn window(names: &[&[u8]]) -> Option<(usize, usize)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::evidence::tests::Dice;
     use super::*;
 
     fn globs(names: &[&str]) -> Vec<String> {
@@ -70,6 +73,15 @@ mod tests {
     fn mkstemp() {
         assert_eq!(globs(&["tmp.aB3xYz", "tmp.Qw9Rt2", "tmp.k0LmN8", "other"]), ["tmp.??????"]);
         assert_eq!(globs(&["tmp.aB3xYz", "tmp.Qw9Rt2"]), [] as [String; 0]);
+    }
+
+    #[test]
+    fn of_many_names_some_of_everywhere_are_looked_at() {
+        let mut dice = Dice(3);
+        let mut names: Vec<String> = (0..5000).map(|_| format!("{:016x}.tmp", dice.next())).collect();
+        names.sort();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        assert_eq!(globs(&names), ["????????????????.tmp"]);
     }
 
     #[test]

@@ -143,7 +143,9 @@ impl<'a> Node<'a> {
             if maps && (ending != b".so" || !is_shared(dir)) {
                 continue;
             }
-            plan = plan.or(&all, glob(Kind::Siblings(ending.to_vec())));
+            if self.files.iter().any(|path| self::ending(name(path)) == Some(ending)) {
+                plan = plan.or(&all, glob(Kind::Siblings(ending.to_vec())));
+            }
             if depth >= 3 && !maps {
                 plan = plan.or(&all, glob(Kind::SameEnding(ending.to_vec())));
             }
