@@ -120,14 +120,9 @@ fn join(name: &str, mode: Mode, current: Option<&Profile>, rules: Rules) -> Prof
     profile.mode = mode;
     // What came out of a rule set is not this profile's to change.
     profile.change_own(|own| {
-        for rule in rules.exec {
-            if !own.exec.iter().any(|known| known.path == rule.path) {
-                own.exec.push(rule);
-            }
-        }
-        for rule in rules.files {
-            add_file(&mut own.files, rule);
-        }
+        let known: BTreeSet<String> = own.exec.iter().map(|rule| rule.path.clone()).collect();
+        own.exec.extend(rules.exec.into_iter().filter(|rule| !known.contains(&rule.path)));
+        add_files(&mut own.files, rules.files);
         for rule in rules.peers {
             add_peer(&mut own.peers, rule);
         }
@@ -143,10 +138,15 @@ fn join(name: &str, mode: Mode, current: Option<&Profile>, rules: Rules) -> Prof
     profile
 }
 
-fn add_file(files: &mut Vec<FileRule>, rule: FileRule) {
-    match files.iter_mut().find(|known| known.path == rule.path) {
-        Some(known) => known.access |= rule.access,
-        None => files.push(rule),
+/// There may be very many.
+fn add_files(files: &mut Vec<FileRule>, rules: Vec<FileRule>) {
+    let known: BTreeMap<String, usize> =
+        files.iter().enumerate().rev().map(|(at, rule)| (rule.path.clone(), at)).collect();
+    for rule in rules {
+        match known.get(&rule.path).and_then(|at| files.get_mut(*at)) {
+            Some(known) => known.access |= rule.access,
+            None => files.push(rule),
+        }
     }
 }
 
