@@ -63,9 +63,10 @@ impl Suite {
         Duration::from_secs(match self {
             Self::Boot => 120,
             Self::Refuse => 180,
-            Self::Hooks => 600,
             Self::Demo => 600,
-            Self::Containers | Self::Bench | Self::Alive => 1200,
+            Self::Hooks => 1200,
+            Self::Containers | Self::Alive => 1800,
+            Self::Bench => 2400,
             Self::Shell => 24 * 3600,
         })
     }
