@@ -17,7 +17,7 @@ use super::history::{Loss, RUNS_AFTER_LOSS, WINDOWS_AFTER_LOSS};
 use super::how::How;
 use super::layout::data_dirs;
 use crate::clock;
-use crate::compile::{Object, Policy, RuleRef, Section, compile};
+use crate::compile::{Object, Policy, Power, RuleRef, Section, compile};
 use crate::profile::Profile;
 use crate::store::{Store, StoreError};
 
@@ -117,7 +117,8 @@ impl Completeness {
 
 /// Looks at a baseline. `current` is the profile as it is: what that allows is not new.
 pub fn complete(baseline: &Baseline, current: Option<&Profile>, limit: f64, how: How<'_>) -> Completeness {
-    let proposed = export(&baseline.name, Mode::Enforce, current, &baseline.seen, None, how).profile;
+    let export = export(&baseline.name, Mode::Enforce, current, &baseline.seen, None, how);
+    let (proposed, facilities) = (export.profile, export.facilities);
     let things = things(baseline, current, &proposed);
     let episodes = Episodes::of(&baseline.windows, &things);
     let whole: Vec<&Run> = baseline.runs.iter().filter(|run| run.from_start).collect();
@@ -125,6 +126,7 @@ pub fn complete(baseline: &Baseline, current: Option<&Profile>, limit: f64, how:
     let replicas = replicas(baseline, &things);
     let firsts: Vec<i64> = things.iter().map(first_ms).collect();
     let mut missing = gaps(baseline, &whole, &things);
+    missing.extend(undecided(&facilities, current));
     let mut ready_in_s = None;
     let waits = waits(&baseline.windows, &episodes, &firsts, limit);
     if !things.is_empty() || !baseline.windows.is_empty() {
@@ -143,6 +145,21 @@ pub fn complete(baseline: &Baseline, current: Option<&Profile>, limit: f64, how:
         ready_in_s,
         saw_start: !whole.is_empty(),
     }
+}
+
+/// Facilities that were used and about which nobody has decided: in force, the profile would deny them.
+fn undecided(used: &[Power], current: Option<&Profile>) -> Vec<String> {
+    let denied = |word: &str| {
+        current.is_some_and(|current| current.deny.facilities.iter().any(|denied| denied.word() == word))
+    };
+    let words = used.iter().map(|power| power.word()).filter(|word| !denied(word));
+    let say = |word| {
+        format!(
+            "facility {word} was used, and learning never grants one: write it under `facilities` of the \
+             profile, or under `deny`"
+        )
+    };
+    words.map(say).collect()
 }
 
 /// The rules of a profile for the container's own processes.

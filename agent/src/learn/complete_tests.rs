@@ -201,3 +201,22 @@ fn did(rates: &[f64], dice: &mut Dice) -> Vec<String> {
     let name = |index: usize| format!("/srv/{}{}", letter(index), letter(index / 26));
     (0..rates.len()).filter(|index| dice.fraction() < rates[*index]).map(name).collect()
 }
+
+#[test]
+fn a_facility_waits_for_a_person() {
+    let mut world = World::lives(3, 30);
+    let evidence = world.baseline.seen[0].evidence.clone();
+    let object = b"raw_sockets".to_vec();
+    world.baseline.seen.push(Seen { operation: Operation::Facility, access: 0, object, evidence });
+    let missing = world.missing();
+    assert!(missing.len() == 1 && missing[0].starts_with("facility raw_sockets was used"), "{missing:?}");
+
+    let decided = |spec: &str| {
+        let head = "apiVersion: stockade.dev/v1alpha1\nkind: Profile\nmetadata: { name: web }\nspec:\n  mode: learn\n";
+        let profile = crate::profile::parse("web.yaml", &format!("{head}{spec}")).unwrap().profile;
+        complete(&world.baseline, Some(&profile), LIMIT, How::default()).missing
+    };
+    assert_eq!(decided("  facilities: [raw_sockets]\n"), [] as [String; 0]);
+    assert_eq!(decided("  deny:\n    facilities: [raw_sockets]\n"), [] as [String; 0]);
+    assert_eq!(decided("  facilities: [mount]\n"), missing);
+}

@@ -23,6 +23,8 @@ pub struct Export {
     pub profile: Profile,
     /// What no rule can name.
     pub refused: Vec<Refused>,
+    /// Facilities that were used and that the profile does not grant.
+    pub facilities: Vec<Power>,
 }
 
 /// Joins what `current` allows with what was seen, under `mode`.
@@ -40,9 +42,10 @@ pub fn export(
     let facilities_seen = rules.facilities.clone();
     let profile = join(name, mode, current, rules);
     let mut header = header(name, seen.len(), baseline, &refused);
-    facilities(&mut header, &profile, &facilities_seen);
+    let facilities = not_granted(&profile, &facilities_seen);
+    name_facilities(&mut header, &facilities);
     let yaml = with_evidence(&profile.to_yaml(), &remarks(&profile, seen, &origins));
-    Export { yaml: format!("{header}{yaml}"), profile, refused }
+    Export { yaml: format!("{header}{yaml}"), profile, refused, facilities }
 }
 
 /// What each rule for files was made from, by its position.
@@ -201,11 +204,15 @@ fn header(name: &str, seen: usize, baseline: Option<&BaselineStatus>, refused: &
     header
 }
 
-/// Says which facilities were used that the profile does not grant. Learning never grants one: what they
-/// let a process do reaches beyond everything else that a profile says.
-fn facilities(header: &mut String, profile: &Profile, seen: &BTreeSet<Power>) {
+/// Facilities that were used and that the profile does not grant. Learning never grants one: what they let a
+/// process do reaches beyond everything else that a profile says.
+fn not_granted(profile: &Profile, seen: &BTreeSet<Power>) -> Vec<Power> {
     let powers = powers(profile);
-    for power in seen.iter().filter(|power| !power.granted(&powers, false)) {
+    seen.iter().filter(|power| !power.granted(&powers, false)).copied().collect()
+}
+
+fn name_facilities(header: &mut String, facilities: &[Power]) {
+    for power in facilities {
         let word = power.word();
         let _ = writeln!(
             header,
