@@ -151,6 +151,7 @@ impl Guest<'_> {
             timeout: self.timeout.unwrap_or(self.suite.timeout()),
             memory: self.memory,
             counted: self.suite == Suite::Bench,
+            in_turns: self.suite == Suite::Alive,
         })
     }
 
