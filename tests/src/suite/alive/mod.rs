@@ -31,3 +31,29 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
     upgrade::run(report, agent)?;
     Ok(())
 }
+
+/// A case: what it is called, and what it does with the agent that runs. It gives back one that runs.
+type Case = (&'static str, fn(Agent) -> Result<Agent>);
+
+/// Runs the cases of a group, each with the agent that the one before left; after one that failed, with a new one.
+fn each(report: &mut Report, agent: Agent, group: &str, cases: &[Case]) -> Result<Agent> {
+    let mut agent = Some(agent);
+    for (name, case) in cases {
+        let name = format!("{group}.{name}");
+        if !report.wants(&name) {
+            continue;
+        }
+        report.case(&name, || {
+            let running = match agent.take() {
+                Some(agent) => agent,
+                None => Agent::start()?,
+            };
+            agent = Some(case(running)?);
+            Ok(())
+        });
+    }
+    match agent {
+        Some(agent) => Ok(agent),
+        None => Agent::start(),
+    }
+}

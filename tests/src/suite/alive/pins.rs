@@ -14,8 +14,7 @@ use crate::suite::wait::eventually;
 
 pub(super) const PINS: &str = "/sys/fs/bpf/stockade";
 
-type Case = fn(Agent) -> Result<Agent>;
-const CASES: [(&str, Case); 6] = [
+const CASES: [super::Case; 6] = [
     ("map-gone", map_gone),
     ("link-gone", link_gone),
     ("program-gone", program_gone),
@@ -25,25 +24,7 @@ const CASES: [(&str, Case); 6] = [
 ];
 
 pub(super) fn run(report: &mut Report, agent: Agent) -> Result<Agent> {
-    let mut agent = Some(agent);
-    for (name, case) in CASES {
-        let name = format!("pins.{name}");
-        if !report.wants(&name) {
-            continue;
-        }
-        report.case(&name, || {
-            let running = match agent.take() {
-                Some(agent) => agent,
-                None => Agent::start()?,
-            };
-            agent = Some(case(running)?);
-            Ok(())
-        });
-    }
-    match agent {
-        Some(agent) => Ok(agent),
-        None => Agent::start(),
-    }
+    super::each(report, agent, "pins", &CASES)
 }
 
 pub(super) fn abi(version: u32) -> PathBuf {

@@ -16,8 +16,7 @@ use crate::suite::Report;
 use crate::suite::hooks::agent::{self, Agent, PATIENCE};
 use crate::suite::wait::{eventually, pause};
 
-type Case = fn(Agent) -> Result<Agent>;
-const CASES: [(&str, Case); 8] = [
+const CASES: [super::Case; 8] = [
     ("full", full),
     ("read-only", read_only),
     ("log-unwritable", log_unwritable),
@@ -31,25 +30,7 @@ const CASES: [(&str, Case); 8] = [
 const DATABASE: [&str; 3] = ["stockade.db", "stockade.db-wal", "stockade.db-shm"];
 
 pub(super) fn run(report: &mut Report, agent: Agent) -> Result<Agent> {
-    let mut agent = Some(agent);
-    for (name, case) in CASES {
-        let name = format!("state.{name}");
-        if !report.wants(&name) {
-            continue;
-        }
-        report.case(&name, || {
-            let running = match agent.take() {
-                Some(agent) => agent,
-                None => Agent::start()?,
-            };
-            agent = Some(case(running)?);
-            Ok(())
-        });
-    }
-    match agent {
-        Some(agent) => Ok(agent),
-        None => Agent::start(),
-    }
+    super::each(report, agent, "state", &CASES)
 }
 
 fn path(name: &str) -> String {
