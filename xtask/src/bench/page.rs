@@ -50,7 +50,7 @@ A *promise* holds for stockade whatever the number of rules.
 ## Repeating it
 
 ```sh
-cargo xtask bench           # both kernels, about six minutes; writes this page
+cargo xtask bench           # both kernels, ten to twenty-five minutes; writes this page
 cargo xtask bench --check   # compares with the record instead, and fails where a figure is worse
 ```
 
