@@ -18,6 +18,17 @@ pub fn now_ns() -> i128 {
     nanos(clock_gettime(ClockId::Realtime))
 }
 
+/// Nanoseconds since the Unix epoch by the clock that the kernel dates files with, which goes by the tick: what
+/// is written from now on is not dated earlier.
+pub fn file_ns() -> u64 {
+    u64::try_from(nanos(clock_gettime(ClockId::RealtimeCoarse))).unwrap_or(0)
+}
+
+/// Seconds since the Unix epoch in nanoseconds.
+pub fn seconds_in_ns(seconds: i64) -> u64 {
+    u64::try_from(seconds).unwrap_or(0).saturating_mul(1_000_000_000)
+}
+
 /// Milliseconds since the Unix epoch.
 pub fn now_ms() -> i64 {
     i64::try_from(now_ns() / 1_000_000).unwrap_or(i64::MAX)

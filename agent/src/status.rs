@@ -149,6 +149,10 @@ pub struct SubjectStatus {
     pub init_pid: u32,
     /// When it was bound (RFC 3339).
     pub bound_at: String,
+    /// What makes a program count as part of its image: `lower-layers` of an overlay, or `unchanged` since it was
+    /// bound. Null when its root directory cannot be looked at.
+    #[serde(default)]
+    pub image_test: Option<String>,
 }
 
 /// What was lost on the way.
@@ -253,12 +257,13 @@ impl Status {
             let short = names.id.get(..12).filter(|_| names.id.len() == 64).unwrap_or(&names.id);
             let _ = writeln!(
                 out,
-                "  {} {} profile {} {} pid {}",
+                "  {} {} profile {} {} pid {} image by {}",
                 short,
                 names.name.as_deref().unwrap_or("-"),
                 subject.profile,
                 subject.mode.as_deref().unwrap_or("?"),
-                subject.init_pid
+                subject.init_pid,
+                subject.image_test.as_deref().unwrap_or("?")
             );
         }
         for baseline in &self.learn {

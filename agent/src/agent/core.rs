@@ -11,6 +11,7 @@ use super::catalog::Catalog;
 use super::enforcer::Enforcer;
 use super::table::Size;
 use super::windows::{Recorded, Watch, run_id};
+use crate::clock;
 use crate::events::record::SubjectRef;
 use crate::identity::Names;
 use crate::kernel::KernelError;
@@ -154,7 +155,12 @@ impl<E: Enforcer> Core<E> {
         let mut remembered: BTreeMap<u64, SubjectRow> =
             self.store.subjects()?.into_iter().map(|row| (row.cgroup, row)).collect();
         for (cgroup, entry) in self.kernel.bound()? {
-            let row = remembered.remove(&cgroup).unwrap_or_else(|| SubjectRow {
+            let known = remembered.remove(&cgroup);
+            // Of one that nobody remembers, nothing counts as older than itself.
+            if let Some(row) = &known {
+                self.kernel.started(cgroup, clock::seconds_in_ns(row.bound_at))?;
+            }
+            let row = known.unwrap_or_else(|| SubjectRow {
                 cgroup,
                 // One that is gone has no path, and the next sweep closes it for that.
                 path: match crate::identity::cgroup::find(cgroup) {
@@ -165,7 +171,7 @@ impl<E: Enforcer> Core<E> {
                 init_pid: entry.init_pid,
                 flags: entry.flags,
                 names: unknown_subject(cgroup),
-                bound_at: crate::clock::now_s(),
+                bound_at: clock::now_s(),
             });
             self.subjects.insert(cgroup, SubjectRow { slot: entry.policy, ..row });
         }

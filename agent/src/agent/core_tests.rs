@@ -21,6 +21,7 @@ pub(crate) struct Fake {
     pub(crate) policies: BTreeMap<u32, (u64, u64)>,
     pub(crate) swaps: usize,
     pub(crate) bound: BTreeMap<u64, SubjectEntry>,
+    pub(crate) started: BTreeMap<u64, u64>,
     pub(crate) lost: BTreeMap<u32, u64>,
     pub(crate) refuse: bool,
 }
@@ -50,11 +51,16 @@ impl Enforcer for Fake {
     fn has_policy(&self, slot: u32) -> Result<bool, KernelError> {
         Ok(self.policies.contains_key(&slot))
     }
-    fn bind(&mut self, cgroup: u64, entry: SubjectEntry) -> Result<(), KernelError> {
+    fn bind(&mut self, cgroup: u64, entry: SubjectEntry, started: u64) -> Result<(), KernelError> {
         if self.refuse {
             return Err(KernelError::SubjectsFull);
         }
         self.bound.insert(cgroup, entry);
+        self.started.insert(cgroup, started);
+        Ok(())
+    }
+    fn started(&mut self, cgroup: u64, started: u64) -> Result<(), KernelError> {
+        self.started.entry(cgroup).or_insert(started);
         Ok(())
     }
     fn unbind(&mut self, cgroup: u64) -> Result<(), KernelError> {
@@ -209,6 +215,20 @@ fn what_is_included_is_remembered() {
     // It comes back without a new generation.
     apply_with(&mut core, &web, &[("own", "/two")], false);
     assert_eq!(state(&core, "web"), Some((PolicyState::Ok, 2)));
+}
+
+#[test]
+fn since_when_a_subject_is_one_is_not_forgotten() {
+    let mut core = core();
+    apply(&mut core, &[("/p/web.yaml", &yaml("web", "enforce", "/a"))], true);
+    bind(&mut core, 10, "web").unwrap();
+    let since = core.kernel.started[&10];
+    assert!(since > 1_000_000_000);
+    let mut core = restart(core);
+    assert_eq!(core.kernel.started[&10], since);
+    // Maps made anew know nothing: the database does, by the second.
+    core.kernel.started.clear();
+    assert_eq!(restart(core).kernel.started[&10], 1_000_000_000);
 }
 
 #[test]

@@ -18,8 +18,10 @@ pub trait Enforcer: Send + 'static {
     fn tidy(&mut self) -> Result<(), KernelError>;
     /// Whether a slot holds a policy.
     fn has_policy(&self, slot: u32) -> Result<bool, KernelError>;
-    /// Makes a cgroup a subject.
-    fn bind(&mut self, cgroup: u64, entry: SubjectEntry) -> Result<(), KernelError>;
+    /// Makes a cgroup a subject, as of `started` in the nanoseconds that files are dated with.
+    fn bind(&mut self, cgroup: u64, entry: SubjectEntry, started: u64) -> Result<(), KernelError>;
+    /// Notes since when a subject is one, unless that is known.
+    fn started(&mut self, cgroup: u64, started: u64) -> Result<(), KernelError>;
     /// Makes a cgroup no subject. Processes that are labelled keep their label.
     fn unbind(&mut self, cgroup: u64) -> Result<(), KernelError>;
     /// Whether a process is labelled. An error when it is gone.
@@ -57,8 +59,12 @@ impl Enforcer for Kernel {
         Self::has_policy(self, slot)
     }
 
-    fn bind(&mut self, cgroup: u64, entry: SubjectEntry) -> Result<(), KernelError> {
-        Self::bind(self, cgroup, entry)
+    fn bind(&mut self, cgroup: u64, entry: SubjectEntry, started: u64) -> Result<(), KernelError> {
+        Self::bind(self, cgroup, entry, started)
+    }
+
+    fn started(&mut self, cgroup: u64, started: u64) -> Result<(), KernelError> {
+        Self::started(self, cgroup, started)
     }
 
     fn unbind(&mut self, cgroup: u64) -> Result<(), KernelError> {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::core::{Core, CoreError};
 use super::enforcer::Enforcer;
 use crate::clock;
+use crate::identity::process::image_test;
 use crate::status::{BadFile, Hook, Losses, PolicyState, PolicyStatus, Status, SubjectStatus};
 
 /// What is known outside of the core.
@@ -126,6 +127,7 @@ impl<E: Enforcer> Core<E> {
                 cgroup: row.cgroup,
                 cgroup_path: row.path.display().to_string(),
                 init_pid: row.init_pid,
+                image_test: image_test(row.init_pid).map(str::to_owned),
                 bound_at: clock::rfc3339(i128::from(row.bound_at) * 1_000_000_000),
             })
             .collect();

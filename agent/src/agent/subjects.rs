@@ -7,6 +7,7 @@ use super::core::{Core, CoreError};
 use super::enforcer::Enforcer;
 use super::policies::{Origin, PolicyError};
 use super::table::Table;
+use crate::clock;
 use crate::identity::Names;
 use crate::identity::cgroup::Cgroup;
 use crate::kernel::KernelError;
@@ -127,7 +128,7 @@ impl<E: Enforcer> Core<E> {
         // First the name, then the binding: what the kernel holds has a name. It also works without one.
         let recorded = self.store.put_subject(&row);
         self.note(recorded);
-        if let Err(error) = self.kernel.bind(row.cgroup, entry) {
+        if let Err(error) = self.kernel.bind(row.cgroup, entry, clock::file_ns()) {
             if !self.subjects.contains_key(&row.cgroup) {
                 let dropped = self.store.drop_subject(row.cgroup);
                 self.note(dropped);

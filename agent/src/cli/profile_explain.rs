@@ -32,8 +32,9 @@ pub struct Args {
     /// The profile, or a rule set
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// What is done: read, write, append, create, delete, rename, link, attr, map, exec or connect, or
-    /// several with commas; or capability or facility; `-` reads questions from standard input
+    /// What is done: read, write, append, create, delete, rename, link, attr, map, exec, connect or listen, or
+    /// several with commas, such as exec,drift for a program that does not come from the image; or capability or
+    /// facility; `-` reads questions from standard input
     #[arg(value_name = "ACCESS")]
     access: String,
     /// To what: a canonical path; for connect `tcp:10.0.0.1:443`, `udp:[::1]:53` or `unix:/path`; or the
@@ -113,7 +114,7 @@ fn started_by(
     if alone.reason != Reason::NoRule || alone.missing != access::EXEC {
         return alone;
     }
-    policy.decide_exec(path, parent, session)
+    policy.decide_exec(path, question.access, parent, session)
 }
 
 fn one(
@@ -196,6 +197,9 @@ fn because(decision: &Decision, missing: &[&str]) -> String {
     match decision.reason {
         Reason::PathTooLong => "no name of more than 4095 bytes can be judged".to_owned(),
         Reason::DenyRule => "a rule denies it, whatever the others grant".to_owned(),
+        Reason::NotFromImage => {
+            "no rule lets it start if it does not come from the image; that takes `from: any`".to_owned()
+        }
         Reason::Rule
         | Reason::NoRule
         | Reason::PathUnreadable

@@ -204,7 +204,8 @@ fn decide(policy: &Policy, done: &Done) -> Decision {
         return alone;
     }
     let parents = done.parents.iter();
-    let mut granted = parents.map(|parent| policy.decide_exec(&done.object, parent.as_bytes(), done.session));
+    let mut granted =
+        parents.map(|parent| policy.decide_exec(&done.object, done.access, parent.as_bytes(), done.session));
     granted.find(|decision| decision.verdict == Verdict::Allowed).unwrap_or(alone)
 }
 

@@ -6,7 +6,7 @@ use stockade_abi::access::{self, AccessSet};
 use stockade_abi::reason::Mode;
 
 use crate::compile::{Item, Network, RuleRef, Section, StartKind};
-use crate::profile::{Deny, ExecRule, FileRule, Profile};
+use crate::profile::{Deny, ExecRule, FileRule, Profile, Provenance};
 
 /// A rule, apart from its profile.
 #[derive(Clone, Debug)]
@@ -84,7 +84,7 @@ pub(crate) fn patterns(profile: &Profile) -> Vec<Pattern> {
     };
     let exec = profile.exec.iter().map(|rule| {
         let free = rule.sha256.is_empty() && rule.args.is_none() && rule.parents.is_empty();
-        (rule.path.clone(), access::EXEC, !free, None)
+        (rule.path.clone(), rule.from.access(), !free, None)
     });
     let files = profile.files.iter().map(|rule| (rule.path.clone(), rule.access, false, None));
     let peers = profile
@@ -139,7 +139,10 @@ pub(crate) fn profile_of<'a>(rules: impl Iterator<Item = &'a Pattern>) -> Profil
     for rule in rules {
         let path = &rule.at.text;
         match rule.at.section {
-            Section::Exec | Section::DenyExec => profile.exec.push(ExecRule::new(path)),
+            Section::Exec | Section::DenyExec => {
+                let from = Provenance::of(rule.access);
+                profile.exec.push(ExecRule { from, ..ExecRule::new(path) });
+            }
             Section::Files | Section::DenyFiles => profile.files.push(FileRule::new(path, rule.access)),
             Section::Peers | Section::Listen | Section::DenyPeers => match &rule.network {
                 Some(Network::Peer(peer)) => profile.peers.push(peer.clone()),

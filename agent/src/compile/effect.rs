@@ -1,7 +1,7 @@
 //! What one pattern does for an object it matches. Effects of all patterns that match are joined first
 //! and weighed against each other last, so that their order says nothing.
 
-use stockade_abi::access::{AccessSet, EXEC};
+use stockade_abi::access::{AccessSet, DRIFT, EXEC};
 use stockade_abi::table::Grant;
 
 /// Accesses of the container's own processes, and of a session.
@@ -39,6 +39,11 @@ pub(crate) struct Effect {
     pub(crate) parents: u32,
 }
 
+/// Where a program comes from says nothing about one that may not be started at all.
+fn startable(granted: AccessSet) -> AccessSet {
+    if granted & EXEC == 0 { granted & !DRIFT } else { granted }
+}
+
 impl Effect {
     pub(crate) fn or(self, other: Self) -> Self {
         Self {
@@ -58,8 +63,8 @@ impl Effect {
     pub(crate) fn grant(self) -> Grant {
         let settled = (self.allow.container | self.deny.container) & EXEC != 0;
         Grant {
-            container: self.allow.container & !self.deny.container,
-            session: self.allow.session & !self.deny.session,
+            container: startable(self.allow.container & !self.deny.container),
+            session: startable(self.allow.session & !self.deny.session),
             denied: self.deny.container,
             session_denied: self.deny.session,
             member: self.member,

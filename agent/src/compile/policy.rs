@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use stockade_abi::OBJECT_MAX;
-use stockade_abi::access::{AccessSet, EXEC};
+use stockade_abi::access::{AccessSet, DRIFT, EXEC};
 use stockade_abi::object::View;
 use stockade_abi::reason::{Mode, Reason, Verdict};
 use stockade_abi::table::{self, Powers};
@@ -116,11 +116,11 @@ impl Policy {
         (grant.container | started) & !grant.denied
     }
 
-    /// Judges the start of the program at `path` by a process that runs the program at `parent`.
-    pub fn decide_exec(&self, path: &[u8], parent: &[u8], session: bool) -> Decision {
+    /// Judges `access`, the start of the program at `path`, by a process that runs the program at `parent`.
+    pub fn decide_exec(&self, path: &[u8], access: AccessSet, parent: &[u8], session: bool) -> Decision {
         // Of a parent whose name is too long, nothing is known.
         let member = locate(&Object::Path(parent)).map_or(0, |at| self.table.grant(self.walk(at)).member);
-        self.judge(&Object::Path(path), EXEC, session, member)
+        self.judge(&Object::Path(path), access, session, member)
     }
 
     /// Judges the use of `power`. The rule is absent from a decision that no rule made, and where a profile
@@ -167,6 +167,8 @@ impl Policy {
         if access & denied != 0 {
             let rule = self.first(at, access & denied, |rule| rule.effect.deny.of(session));
             decision(Reason::DenyRule, rule, missing)
+        } else if missing == DRIFT {
+            decision(Reason::NotFromImage, None, missing)
         } else if missing != 0 {
             decision(Reason::NoRule, None, missing)
         } else {

@@ -29,7 +29,7 @@ impl Source {
         for (index, rule) in profile.exec.iter().enumerate() {
             let at = RuleRef { section: Section::Exec, index, text: rule.path.clone() };
             if rule.parents.is_empty() {
-                let effect = Effect { allow: Sides::both(access::EXEC), ..Effect::default() };
+                let effect = Effect { allow: Sides::both(rule.from.access()), ..Effect::default() };
                 source.path(at, effect)?;
             } else {
                 let parents = 1 << source.group(&at, &rule.parents)?;

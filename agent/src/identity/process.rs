@@ -52,6 +52,21 @@ fn parse_ns_pid(status: &str) -> Option<u32> {
     line.split_ascii_whitespace().last()?.parse().ok()
 }
 
+/// What makes a program of the container of `pid` count as part of its image: `lower-layers`, where the root
+/// directory is an overlay, or `unchanged` since the container began.
+pub fn image_test(pid: u32) -> Option<&'static str> {
+    let mounts = fs::read_to_string(format!("/proc/{pid}/mountinfo")).ok()?;
+    let kind = parse_root_kind(&mounts)?;
+    Some(if kind == "overlay" { "lower-layers" } else { "unchanged" })
+}
+
+/// The type of the file system that was mounted last as the root directory.
+fn parse_root_kind(mounts: &str) -> Option<&str> {
+    let is_root = |line: &&str| line.split(' ').nth(4) == Some("/");
+    let (_, after) = mounts.lines().rfind(is_root)?.split_once(" - ")?;
+    after.split(' ').next()
+}
+
 /// The boot that is running.
 pub fn boot_id() -> std::io::Result<String> {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned())
@@ -69,6 +84,16 @@ mod tests {
         assert_eq!(parse_args(b"sh\0\0").unwrap(), ["sh", ""]);
         let long = vec![b'a'; 5000];
         assert_eq!(parse_args(&long).unwrap().last().unwrap(), "…");
+    }
+
+    #[test]
+    fn kind_of_root() {
+        let below = "21 20 0:5 / /proc rw - proc proc rw\n";
+        let overlay = "20 1 0:40 / / rw,relatime - overlay overlay rw,lowerdir=/a - b\n";
+        assert_eq!(parse_root_kind(&format!("{overlay}{below}")), Some("overlay"));
+        assert_eq!(parse_root_kind("1 1 0:2 / / rw master:1 - ext4 /dev/x rw\n"), Some("ext4"));
+        assert_eq!(parse_root_kind(below), None);
+        assert!(image_test(std::process::id()).is_some());
     }
 
     #[test]

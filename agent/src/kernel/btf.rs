@@ -8,10 +8,12 @@ use std::path::Path;
 use std::{fs, io};
 
 use stockade_abi::hook::Hook;
-use stockade_abi::offsets::{FIELDS, OPTIONAL};
+use stockade_abi::offsets::{FIELDS, Field, OPTIONAL};
 
 /// Where the running kernel describes its types.
 pub(super) const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
+/// And the types of the overlay file system, where that is a module and loaded.
+const OVERLAY: &str = "/sys/kernel/btf/overlay";
 
 const MAGIC: u16 = 0xeb9f;
 const HEADER_LEN: usize = 24;
@@ -51,10 +53,15 @@ pub(super) struct Offsets {
 
 /// Reads every offset that the programs need from the running kernel.
 pub(super) fn offsets() -> Result<Offsets, BtfError> {
-    offsets_of(Path::new(VMLINUX))
+    let overlay = match fs::read(OVERLAY) {
+        Ok(bytes) => Some(bytes),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error.into()),
+    };
+    offsets_of(Path::new(VMLINUX), overlay.as_deref())
 }
 
-fn offsets_of(path: &Path) -> Result<Offsets, BtfError> {
+fn offsets_of(path: &Path, overlay: Option<&[u8]>) -> Result<Offsets, BtfError> {
     let bytes = fs::read(path)?;
     let types = Types::parse(&bytes)?;
     let mut offsets = Offsets { fields: [0; FIELDS.len()], answers: [0; Hook::COUNT] };
@@ -64,6 +71,13 @@ fn offsets_of(path: &Path) -> Result<Offsets, BtfError> {
             None if *optional => 0,
             None => return Err(BtfError::NoField { structure, field }),
         };
+    }
+    let upper = match overlay {
+        Some(overlay) => Types::parse_on(overlay, Some(&types))?.behind_inode()?,
+        None => types.behind_inode()?,
+    };
+    if let Some(upper) = upper {
+        offsets.fields[Field::inode_upper as usize] = upper;
     }
     for (value, hook) in offsets.answers.iter_mut().zip(Hook::ALL) {
         *value = types.arguments(hook)?.map_or(0, |arguments| ARGUMENT * arguments);
@@ -89,8 +103,13 @@ pub(super) fn hooks() -> Result<Vec<Hook>, BtfError> {
 
 struct Types<'a> {
     bytes: &'a [u8],
+    /// Those that a module's types go on from.
+    base: Option<&'a Types<'a>>,
     strings: usize,
-    /// Byte offset of each type, by its id.
+    strings_len: u32,
+    /// The id of the first type.
+    first: usize,
+    /// Byte offset of each type, from the first on.
     at: Vec<usize>,
     structures: HashMap<&'a [u8], usize>,
     /// Types of the functions of security hooks that programs can be attached to, by the hooks' names.
@@ -127,8 +146,21 @@ const MEMBER: usize = 12;
 
 impl<'a> Types<'a> {
     fn parse(bytes: &'a [u8]) -> Result<Self, BtfError> {
-        let mut types =
-            Self { bytes, strings: 0, at: vec![0], structures: HashMap::new(), functions: HashMap::new() };
+        Self::parse_on(bytes, None)
+    }
+
+    /// Reads the types of a module: their ids, and offsets of strings, go on where those of `base` end.
+    fn parse_on(bytes: &'a [u8], base: Option<&'a Self>) -> Result<Self, BtfError> {
+        let mut types = Self {
+            bytes,
+            base,
+            strings: 0,
+            strings_len: 0,
+            first: base.map_or(1, |base| base.first + base.at.len()),
+            at: Vec::new(),
+            structures: HashMap::new(),
+            functions: HashMap::new(),
+        };
         let magic = bytes.first_chunk::<2>().map(|magic| u16::from_ne_bytes(*magic));
         if magic != Some(MAGIC) {
             return Err(BtfError::Malformed(0));
@@ -137,6 +169,7 @@ impl<'a> Types<'a> {
         let first = body + types.u32(8)? as usize;
         let end = first + types.u32(12)? as usize;
         types.strings = body + types.u32(16)? as usize;
+        types.strings_len = types.u32(20)?;
         if body < HEADER_LEN || end > bytes.len() {
             return Err(BtfError::Malformed(HEADER_LEN));
         }
@@ -178,15 +211,33 @@ impl<'a> Types<'a> {
     }
 
     fn string(&self, offset: u32) -> Result<&'a [u8], BtfError> {
+        let offset = match self.base {
+            Some(base) if offset < base.strings_len => return base.string(offset),
+            Some(base) => offset - base.strings_len,
+            None => offset,
+        };
         let at = self.strings + offset as usize;
         let rest = self.bytes.get(at..).ok_or(BtfError::Malformed(at))?;
         rest.split(|byte| *byte == 0).next().ok_or(BtfError::Malformed(at))
     }
 
     /// Offset in bytes of what `path` leads to in `structure`: the names of fields with dots between;
-    /// `None` when there is no such field. With a `#` at its end: the lowest bit in that byte.
+    /// `None` when there is no such field. With a `#` at its end: the lowest bit in that byte. `+`: the size of
+    /// the structure. Of several paths with `|` between, the first that leads somewhere counts.
     fn offset(&self, structure: &str, path: &str) -> Result<Option<u32>, BtfError> {
-        let Some(mut at) = self.structures.get(structure.as_bytes()).copied() else { return Ok(None) };
+        let Some(start) = self.structures.get(structure.as_bytes()).copied() else { return Ok(None) };
+        for path in path.split('|') {
+            if let Some(offset) = self.offset_from(start, path)? {
+                return Ok(Some(offset));
+            }
+        }
+        Ok(None)
+    }
+
+    fn offset_from(&self, mut at: usize, path: &str) -> Result<Option<u32>, BtfError> {
+        if path == "+" {
+            return self.u32(at + 8).map(Some);
+        }
         let (path, asks_bit) = path.strip_suffix('#').map_or((path, false), |path| (path, true));
         let (mut offset, mut bit) = (0, 0);
         let mut fields = path.split('.').peekable();
@@ -205,7 +256,7 @@ impl<'a> Types<'a> {
     /// How many arguments the hook has, if there is such a hook.
     fn arguments(&self, hook: Hook) -> Result<Option<i16>, BtfError> {
         let Some(id) = self.functions.get(hook.kernel_name().as_bytes()) else { return Ok(None) };
-        let at = *self.at.get(*id as usize).ok_or(BtfError::Malformed(0))?;
+        let at = self.type_at(*id)?.ok_or(BtfError::Malformed(0))?;
         match self.kind(at)? {
             (kind::FUNC_PROTO, arguments) => {
                 i16::try_from(arguments).map(Some).map_err(|_many| BtfError::Malformed(at))
@@ -241,10 +292,25 @@ impl<'a> Types<'a> {
         Ok(None)
     }
 
+    /// How far behind an overlay's inode its upper file stands, if these types describe that.
+    fn behind_inode(&self) -> Result<Option<u32>, BtfError> {
+        let of = |field| self.offset("ovl_inode", field);
+        let (inode, upper) = (of("vfs_inode")?, of("__upperdentry")?);
+        Ok(upper.zip(inode).and_then(|(upper, inode)| upper.checked_sub(inode)))
+    }
+
+    /// Where the type with this id stands; `None` when it is none of these, but of those they go on from.
+    fn type_at(&self, id: u32) -> Result<Option<usize>, BtfError> {
+        match (id as usize).checked_sub(self.first) {
+            Some(index) => self.at.get(index).copied().map(Some).ok_or(BtfError::Malformed(0)),
+            None => Ok(None),
+        }
+    }
+
     /// Where the structure or union with this id stands, whatever other names it has.
     fn structure(&self, mut id: u32) -> Result<Option<usize>, BtfError> {
         for _ in 0..MAX_DEPTH {
-            let at = *self.at.get(id as usize).ok_or(BtfError::Malformed(0))?;
+            let Some(at) = self.type_at(id)? else { return Ok(None) };
             match self.kind(at)?.0 {
                 kind::STRUCT | kind::UNION => return Ok(Some(at)),
                 kind::TYPEDEF | kind::VOLATILE | kind::CONST => id = self.u32(at + 8)?,
@@ -266,77 +332,5 @@ struct Member {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// `struct path { void *mnt; struct { u32 a; u32 dentry; }; }` by hand.
-    fn sample() -> Vec<u8> {
-        let strings = b"\0path\0mnt\0dentry\0a\0file\0f_path\0";
-        let words: &[u32] = &[
-            // 1: the anonymous structure { a, dentry }
-            0,
-            4 << 24 | 2,
-            8,
-            17,
-            0,
-            0,
-            10,
-            0,
-            32, //
-            // 2: path { mnt, <anonymous> }
-            1,
-            4 << 24 | 2,
-            16,
-            6,
-            0,
-            0,
-            0,
-            1,
-            64, //
-            // 3: typedef of 2; 4: file { f_path }
-            0,
-            8 << 24,
-            2,
-            19,
-            4 << 24 | 1,
-            24,
-            24,
-            3,
-            128,
-        ];
-        let types: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
-        let mut bytes = MAGIC.to_ne_bytes().to_vec();
-        bytes.extend([1, 0]);
-        for word in [24, 0, types.len(), types.len(), strings.len()] {
-            bytes.extend(u32::try_from(word).unwrap().to_ne_bytes());
-        }
-        bytes.extend(types);
-        bytes.extend(strings);
-        bytes
-    }
-
-    #[test]
-    fn finds_fields_also_inside_anonymous_structures() {
-        let bytes = sample();
-        let types = Types::parse(&bytes).unwrap();
-        assert_eq!(types.offset("path", "mnt").unwrap(), Some(0));
-        assert_eq!(types.offset("path", "dentry").unwrap(), Some(12));
-        assert_eq!(types.offset("file", "f_path.dentry").unwrap(), Some(28));
-        assert_eq!(types.offset("file", "f_path.nothing").unwrap(), None);
-        assert_eq!(types.offset("path", "dentry.mnt").unwrap(), None);
-        assert_eq!(types.offset("path", "nothing").unwrap(), None);
-        assert_eq!(types.offset("path", "dentry#").unwrap(), Some(0));
-        assert_eq!(types.offset("nothing", "mnt").unwrap(), None);
-    }
-
-    #[test]
-    fn every_truncation_is_an_error_or_a_missing_field() {
-        let bytes = sample();
-        for len in 0..bytes.len() {
-            if let Ok(types) = Types::parse(&bytes[..len]) {
-                let _found = types.offset("path", "dentry");
-            }
-        }
-        assert!(Types::parse(&bytes[..30]).is_err());
-    }
-}
+#[path = "btf_tests.rs"]
+mod tests;

@@ -266,9 +266,15 @@ impl Kernel {
         Ok(())
     }
 
-    /// Binds a cgroup: the next program started in it makes its processes a subject.
-    pub fn bind(&mut self, cgroup: u64, entry: SubjectEntry) -> Result<(), KernelError> {
-        self.maps.bind(cgroup, entry)
+    /// Binds a cgroup: the next program started in it makes its processes a subject. `started`: as of when, as
+    /// [`crate::clock::file_ns`] says.
+    pub fn bind(&mut self, cgroup: u64, entry: SubjectEntry, started: u64) -> Result<(), KernelError> {
+        self.maps.bind(cgroup, entry, started)
+    }
+
+    /// Notes since when a bound cgroup is a subject, unless that is known.
+    pub fn started(&mut self, cgroup: u64, started: u64) -> Result<(), KernelError> {
+        self.maps.started(cgroup, started)
     }
 
     /// Forgets a cgroup. Processes labelled before keep their label.

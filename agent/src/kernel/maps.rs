@@ -18,14 +18,15 @@ use super::tables::Number;
 use super::words::Words;
 
 /// Names of the pinned maps. The others belong to one build of the programs and go with it.
-pub(super) const PINNED: [&str; 12] =
-    [LABELS, INODES, SUBJECTS, HEADS, SMALL, MEDIUM, LARGE, EVENTS, SEEN, REASONS, LOST, CANARY];
+pub(super) const PINNED: [&str; 13] =
+    [LABELS, INODES, SUBJECTS, STARTED, HEADS, SMALL, MEDIUM, LARGE, EVENTS, SEEN, REASONS, LOST, CANARY];
 
 /// Those of them that go on under another ABI.
 pub(super) const CARRIED: [&str; 2] = [LABELS, SUBJECTS];
 
 const LABELS: &str = "LABELS";
 const SUBJECTS: &str = "SUBJECTS";
+const STARTED: &str = "STARTED";
 const INODES: &str = "INODES";
 pub(super) const HEADS: &str = "HEADS";
 /// Flag of a map that can be mapped into memory (`linux/bpf.h`).
@@ -95,6 +96,7 @@ type TablesOf<const WORDS: usize> = ArrayOfMaps<MapData, Array<MapData, [u64; WO
 pub(super) struct Maps {
     labels: HashMap<MapData, i32, Shared<Label>>,
     subjects: HashMap<MapData, u64, Shared<SubjectEntry>>,
+    started: HashMap<MapData, u64, u64>,
     inodes: HashMap<MapData, i32, Shared<InodeMemory>>,
     heads: Array<MapData, [u64; POLICY_SLOTS as usize]>,
     /// The same once more, to be stored to.
@@ -115,6 +117,7 @@ impl Maps {
             // Task storage takes a pidfd as key where a hash takes its own; the calls are the same.
             labels: HashMap::try_from(Map::HashMap(open(LABELS)?)).map_err(KernelError::map(LABELS))?,
             subjects: HashMap::try_from(Map::HashMap(open(SUBJECTS)?)).map_err(KernelError::map(SUBJECTS))?,
+            started: HashMap::try_from(Map::HashMap(open(STARTED)?)).map_err(KernelError::map(STARTED))?,
             // As task storage, with a descriptor of the file.
             inodes: HashMap::try_from(Map::HashMap(open(INODES)?)).map_err(KernelError::map(INODES))?,
             heads: Array::try_from(Map::Array(open(HEADS)?)).map_err(KernelError::map(HEADS))?,
@@ -156,21 +159,23 @@ impl Maps {
         self.inodes.insert(file.as_raw_fd(), memory, 0).map_err(KernelError::map(INODES))
     }
 
-    pub(super) fn bind(&mut self, cgroup: u64, entry: SubjectEntry) -> Result<(), KernelError> {
-        self.subjects.insert(cgroup, Shared(entry), 0).map_err(|error| {
-            if errno(&error) == Some(TOO_BIG) {
-                KernelError::SubjectsFull
-            } else {
-                KernelError::map(SUBJECTS)(error)
-            }
-        })
+    /// First since when, then that it is one: without the former, nothing would come from its image.
+    pub(super) fn bind(&mut self, cgroup: u64, entry: SubjectEntry, started: u64) -> Result<(), KernelError> {
+        self.started.insert(cgroup, started, 0).map_err(no_room(STARTED))?;
+        self.subjects.insert(cgroup, Shared(entry), 0).map_err(no_room(SUBJECTS))
+    }
+
+    /// Notes since when the cgroup is a subject, unless that is known.
+    pub(super) fn started(&mut self, cgroup: u64, started: u64) -> Result<(), KernelError> {
+        match self.started.insert(cgroup, started, BPF_NOEXIST) {
+            Err(error) if errno(&error) != Some(EXISTS) => Err(no_room(STARTED)(error)),
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     pub(super) fn unbind(&mut self, cgroup: u64) -> Result<(), KernelError> {
-        match self.subjects.remove(&cgroup) {
-            Err(error) if !is_absent(&error) => Err(KernelError::map(SUBJECTS)(error)),
-            Ok(()) | Err(_) => Ok(()),
-        }
+        gone(self.subjects.remove(&cgroup)).map_err(KernelError::map(SUBJECTS))?;
+        gone(self.started.remove(&cgroup)).map_err(KernelError::map(STARTED))
     }
 
     pub(super) fn bound(&self) -> Result<Vec<(u64, SubjectEntry)>, KernelError> {
@@ -233,10 +238,7 @@ impl Maps {
     pub(super) fn forget_observations(&mut self) -> Result<(), KernelError> {
         let keys: Vec<_> = self.seen.keys().collect::<Result<_, _>>().map_err(KernelError::map(SEEN))?;
         for key in keys {
-            match self.seen.remove(&key) {
-                Err(error) if !is_absent(&error) => return Err(KernelError::map(SEEN)(error)),
-                Ok(()) | Err(_) => {}
-            }
+            gone(self.seen.remove(&key)).map_err(KernelError::map(SEEN))?;
         }
         Ok(())
     }
@@ -272,9 +274,26 @@ impl Maps {
 
 const TOO_BIG: i32 = 7;
 const NOT_FOUND: i32 = 2;
+const EXISTS: i32 = 17;
+/// Flag of an insertion that replaces nothing (`linux/bpf.h`).
+const BPF_NOEXIST: u64 = 1;
 
 fn check_slot(slot: u32) -> Result<(), KernelError> {
     if (1..POLICY_SLOTS).contains(&slot) { Ok(()) } else { Err(KernelError::Slot(slot)) }
+}
+
+fn no_room(map: &'static str) -> impl Fn(MapError) -> KernelError {
+    move |error| {
+        if errno(&error) == Some(TOO_BIG) { KernelError::SubjectsFull } else { KernelError::map(map)(error) }
+    }
+}
+
+/// What was not there is as gone as what was removed.
+fn gone(removed: Result<(), MapError>) -> Result<(), MapError> {
+    match removed {
+        Err(error) if !is_absent(&error) => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 fn is_absent(error: &MapError) -> bool {
@@ -317,9 +336,6 @@ impl<const WORDS: usize> Sized<WORDS> {
     }
 
     fn clear(&mut self, number: u32) -> Result<(), KernelError> {
-        match self.entries.remove(&number) {
-            Err(error) if !is_absent(&error) => Err(KernelError::map(self.name)(error)),
-            Ok(()) | Err(_) => Ok(()),
-        }
+        gone(self.entries.remove(&number)).map_err(KernelError::map(self.name))
     }
 }

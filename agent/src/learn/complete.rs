@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
-use stockade_abi::access::AccessSet;
+use stockade_abi::access::{AccessSet, DRIFT};
 use stockade_abi::reason::{Mode, Operation, Verdict};
 
 use super::Seen;
@@ -118,7 +118,7 @@ impl Completeness {
 /// Looks at a baseline. `current` is the profile as it is: what that allows is not new.
 pub fn complete(baseline: &Baseline, current: Option<&Profile>, limit: f64, how: How<'_>) -> Completeness {
     let export = export(&baseline.name, Mode::Enforce, current, &baseline.seen, None, how);
-    let (proposed, facilities) = (export.profile, export.facilities);
+    let proposed = export.profile;
     let things = things(baseline, current, &proposed);
     let episodes = Episodes::of(&baseline.windows, &things);
     let whole: Vec<&Run> = baseline.runs.iter().filter(|run| run.from_start).collect();
@@ -126,7 +126,13 @@ pub fn complete(baseline: &Baseline, current: Option<&Profile>, limit: f64, how:
     let replicas = replicas(baseline, &things);
     let firsts: Vec<i64> = things.iter().map(first_ms).collect();
     let mut missing = gaps(baseline, &whole, &things);
-    missing.extend(undecided(&facilities, current));
+    missing.extend(undecided(&export.facilities, current));
+    missing.extend(export.drifted.iter().map(|path| {
+        format!(
+            "{path} was started and does not come from the image, which learning never grants: write it under `exec` \
+             of the profile with `from: any`, or under `deny`"
+        )
+    }));
     let mut ready_in_s = None;
     let waits = waits(&baseline.windows, &episodes, &firsts, limit);
     if !things.is_empty() || !baseline.windows.is_empty() {
@@ -192,6 +198,10 @@ fn things(baseline: &Baseline, current: Option<&Profile>, proposed: &Profile) ->
             continue;
         }
         let Some((object, access)) = one.question() else { continue };
+        // As for facilities.
+        if access & DRIFT != 0 {
+            continue;
+        }
         for bit in (0..AccessSet::BITS).map(|bit| 1 << bit).filter(|bit| access & bit != 0) {
             if known.as_ref().is_some_and(|known| allows(known, &object, bit)) {
                 continue;

@@ -1,6 +1,6 @@
 //! Tests of what counts as complete.
 
-use stockade_abi::access::READ;
+use stockade_abi::access::{DRIFT, EXEC, READ};
 use stockade_abi::reason::Operation;
 
 use super::super::evidence::tests::Dice;
@@ -219,4 +219,29 @@ fn a_facility_waits_for_a_person() {
     assert_eq!(decided("  facilities: [raw_sockets]\n"), [] as [String; 0]);
     assert_eq!(decided("  deny:\n    facilities: [raw_sockets]\n"), [] as [String; 0]);
     assert_eq!(decided("  facilities: [mount]\n"), missing);
+}
+
+#[test]
+fn so_does_what_does_not_come_from_the_image() {
+    let mut world = World::lives(3, 30);
+    let evidence = world.baseline.seen[0].evidence.clone();
+    let object = b"/tmp/unpacked".to_vec();
+    world.baseline.seen.push(Seen { operation: Operation::Exec, access: EXEC | DRIFT, object, evidence });
+    let missing = world.missing();
+    assert!(missing.len() == 1 && missing[0].starts_with("/tmp/unpacked was started"), "{missing:?}");
+
+    let with = |spec: &str| {
+        let head = "apiVersion: stockade.dev/v1alpha1\nkind: Profile\nmetadata: { name: web }\nspec:\n  mode: learn\n";
+        crate::profile::parse("web.yaml", &format!("{head}{spec}")).unwrap().profile
+    };
+    let decided = |spec: &str| complete(&world.baseline, Some(&with(spec)), LIMIT, How::default()).missing;
+    assert_eq!(decided("  exec: [{ path: /tmp/unpacked, from: any }]\n"), [] as [String; 0]);
+    assert_eq!(decided("  deny:\n    exec: [/tmp/unpacked]\n"), [] as [String; 0]);
+    assert_eq!(decided("  exec: [{ path: /tmp/unpacked }]\n"), missing);
+    // It is proposed by nothing that learning writes.
+    let export = export("web", Mode::Enforce, None, &world.baseline.seen, None, How::default());
+    assert_eq!(export.drifted, ["/tmp/unpacked"]);
+    assert!(
+        export.yaml.contains("# /tmp/unpacked was started") && !export.yaml.contains("path: /tmp/unpacked")
+    );
 }

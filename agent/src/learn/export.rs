@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use stockade_abi::reason::{Mode, Verdict};
+use stockade_abi::access::{DRIFT, EXEC};
+use stockade_abi::reason::{Mode, Reason, Verdict};
 
 use super::Seen;
 use super::generalise::{Refused, Rules, generalise};
@@ -11,7 +12,8 @@ use super::glob::Origin;
 use super::how::How;
 use super::store::BaselineStatus;
 use crate::clock;
-use crate::compile::{Power, Section, compile, powers};
+use crate::compile::{Object, Power, Section, compile, powers};
+use crate::events::record::text;
 use crate::profile::{FileRule, ListenRule, PeerRule, PortRange, Profile};
 
 /// A profile, ready to be printed.
@@ -25,6 +27,8 @@ pub struct Export {
     pub refused: Vec<Refused>,
     /// Facilities that were used and that the profile does not grant.
     pub facilities: Vec<Power>,
+    /// Programs that were started, did not come from the image, and about which the profile says nothing.
+    pub drifted: Vec<String>,
 }
 
 /// Joins what `current` allows with what was seen, under `mode`.
@@ -40,12 +44,15 @@ pub fn export(
     let rules = generalise(unknown, how);
     let (refused, origins) = (rules.refused.clone(), rules.origins.clone());
     let facilities_seen = rules.facilities.clone();
+    let drifted_seen = rules.drifted.clone();
     let profile = join(name, mode, current, rules);
     let mut header = header(name, seen.len(), baseline, &refused);
     let facilities = not_granted(&profile, &facilities_seen);
     name_facilities(&mut header, &facilities);
+    let drifted = undecided(&profile, &drifted_seen);
+    name_drifted(&mut header, &drifted);
     let yaml = with_evidence(&profile.to_yaml(), &remarks(&profile, seen, &origins));
-    Export { yaml: format!("{header}{yaml}"), profile, refused, facilities }
+    Export { yaml: format!("{header}{yaml}"), profile, refused, facilities, drifted }
 }
 
 /// What each rule for files was made from, by its position.
@@ -209,6 +216,29 @@ fn header(name: &str, seen: usize, baseline: Option<&BaselineStatus>, refused: &
 fn not_granted(profile: &Profile, seen: &BTreeSet<Power>) -> Vec<Power> {
     let powers = powers(profile);
     seen.iter().filter(|power| !power.granted(&powers, false)).copied().collect()
+}
+
+/// The drifted programs about which the profile says nothing. Learning never grants one: what is written while the
+/// container runs is what an intruder would start.
+fn undecided(profile: &Profile, drifted: &BTreeSet<Vec<u8>>) -> Vec<String> {
+    // Without a table, each is named: too much rather than too little.
+    let policy = compile(profile, Mode::Enforce).ok();
+    let decided = |path: &[u8]| {
+        let reason =
+            policy.as_ref().map(|policy| policy.decide(&Object::Path(path), EXEC | DRIFT, false).reason);
+        matches!(reason, Some(Reason::Rule | Reason::DenyRule))
+    };
+    drifted.iter().filter(|path| !decided(path)).map(|path| text(path)).collect()
+}
+
+fn name_drifted(header: &mut String, drifted: &[String]) {
+    for path in drifted {
+        let _ = writeln!(
+            header,
+            "# {} was started, does not come from the image, and is denied: a person has to grant it, by from: any",
+            one_line(path)
+        );
+    }
 }
 
 fn name_facilities(header: &mut String, facilities: &[Power]) {

@@ -42,6 +42,8 @@ pub struct Rules {
     pub capabilities: BTreeSet<Power>,
     /// Facilities. A person has to grant them.
     pub facilities: BTreeSet<Power>,
+    /// Programs that did not come from the image. A person has to grant them.
+    pub drifted: BTreeSet<Vec<u8>>,
     /// What no rule can allow.
     pub refused: Vec<Refused>,
     /// The packages behind globs for files.
@@ -73,6 +75,9 @@ pub fn generalise<'a>(seen: impl IntoIterator<Item = &'a Seen>, how: How<'_>) ->
     for one in seen {
         let object = one.object.as_slice();
         match one.operation {
+            Operation::Exec if one.access & access::DRIFT != 0 => {
+                rules.drifted.insert(one.object.clone());
+            }
             Operation::Exec => {
                 exec.insert(object);
             }
@@ -101,6 +106,8 @@ pub fn generalise<'a>(seen: impl IntoIterator<Item = &'a Seen>, how: How<'_>) ->
             Err(why) => rules.refused.push(Refused { object: text(path), why }),
         }
     }
+    let drifted = rules.drifted.clone();
+    exec.extend(drifted.iter().map(Vec::as_slice));
     file_rules(files, &exec, how, &mut rules);
     rules.peers = peers::group(connected, &mut rules.refused);
     rules.listen = peers::listeners(listened, &mut rules.refused);

@@ -51,7 +51,7 @@ impl Seen {
     pub fn question(&self) -> Option<(Object<'_>, AccessSet)> {
         match self.operation {
             Operation::File => Some((Object::Path(&self.object), self.access & crate::profile::FILE_ACCESS)),
-            Operation::Exec => Some((Object::Path(&self.object), access::EXEC)),
+            Operation::Exec => Some((Object::Path(&self.object), access::EXEC | self.access & access::DRIFT)),
             Operation::Connect => Some((Object::Peer(&self.object), access::CONNECT)),
             Operation::Listen => Some((Object::Peer(&self.object), access::LISTEN)),
             Operation::Fork | Operation::Capability | Operation::Facility => None,

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use stockade_abi::access;
 use stockade_abi::facility::Facility;
 
-use super::{API_VERSION, FileRule, Kind, Match, PeerRule, PortRange, Profile, Protocol};
+use super::{API_VERSION, FileRule, Kind, Match, PeerRule, PortRange, Profile, Protocol, Provenance};
 
 /// The document of `profile`, in which no rule is one of a rule set that it includes.
 pub(super) fn document(profile: &Profile, kind: Kind) -> String {
@@ -51,6 +51,10 @@ impl Out {
         self.head(1, "exec", profile.exec.is_empty());
         for rule in &profile.exec {
             self.line(2, &format!("- path: {}", scalar(&rule.path)));
+            match rule.from {
+                Provenance::Image => {}
+                Provenance::Any => self.line(3, "from: any"),
+            }
             self.flow(3, "sha256", &rule.sha256);
             match &rule.args {
                 Some(args) if args.is_empty() => self.line(3, "args: []"),

@@ -46,6 +46,8 @@ pub(super) enum Holds {
     Access,
     /// `tcp` or `udp`.
     Protocol,
+    /// `image` or `any`.
+    Provenance,
     /// A capability.
     Capability,
     /// A facility.
@@ -181,6 +183,11 @@ pub(super) static EXEC_RULE: Object = Object {
     about: "A program or script that may be started; a script's interpreter needs a rule of its own",
     fields: &[
         needed("path", Holds::Glob, "Glob of the program's canonical path"),
+        field(
+            "from",
+            Holds::Provenance,
+            "Where the file may come from: image, which is meant if absent, does not let start what was written or changed since the container began; any does",
+        ),
         field(
             "sha256",
             Holds::List(&Holds::Digest),

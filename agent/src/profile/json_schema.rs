@@ -10,7 +10,7 @@ use stockade_abi::facility::Facility;
 use stockade_abi::reason::Mode;
 
 use super::fields::{self, Field, Holds, Object};
-use super::{FILE_ACCESS, Protocol};
+use super::{FILE_ACCESS, Protocol, Provenance};
 
 /// The schema, draft 2020-12.
 pub fn json_schema() -> Value {
@@ -54,6 +54,7 @@ fn object_of(holds: &Holds) -> Option<&'static Object> {
         | Holds::Mode
         | Holds::Access
         | Holds::Protocol
+        | Holds::Provenance
         | Holds::Capability
         | Holds::Facility => None,
     }
@@ -111,6 +112,7 @@ fn schema_of(holds: &Holds) -> Value {
         Holds::Mode => words(&[Mode::Learn, Mode::Audit, Mode::Enforce].map(Mode::word)),
         Holds::Access => words(&access::words(FILE_ACCESS).collect::<Vec<_>>()),
         Holds::Protocol => words(&[Protocol::Tcp, Protocol::Udp].map(Protocol::word)),
+        Holds::Provenance => words(&Provenance::ALL.map(Provenance::word)),
         Holds::Capability => words(&CAPABILITIES),
         Holds::Facility => words(&Facility::ALL.map(Facility::word)),
         Holds::Object(object) => reference(object),

@@ -14,6 +14,8 @@ mod list;
 mod origin;
 mod parse;
 mod problem;
+#[cfg(test)]
+mod provenance_tests;
 mod reader;
 mod rule;
 mod rules;
@@ -37,7 +39,8 @@ pub use origin::Included;
 pub use parse::{Parsed, parse, parse_any, parse_target, parse_with, read_any, read_profile};
 pub use problem::{Finding, Place, Problem, ProfileError, Weight};
 pub use rule::{
-    Deny, ExecRule, FILE_ACCESS, FileRule, ListenRule, PeerRule, PeerTarget, PortRange, Protocol, Sessions,
+    Deny, ExecRule, FILE_ACCESS, FileRule, ListenRule, PeerRule, PeerTarget, PortRange, Protocol, Provenance,
+    Sessions,
 };
 pub use shelf::{FILE_MAX, INCLUDE, SetFile, Shelf, is_set, read_any_file, read_file};
 

@@ -11,6 +11,8 @@ use stockade_abi::facility::Facility;
 pub struct ExecRule {
     /// Glob of the program's path.
     pub path: String,
+    /// Where the file may come from.
+    pub from: Provenance,
     /// Content pins: 64 lower-case hexadecimal digits each. Empty: any content.
     pub sha256: Vec<String>,
     /// Globs of the arguments after the program's name. `None`: any arguments.
@@ -22,7 +24,48 @@ pub struct ExecRule {
 impl ExecRule {
     /// A rule for `path` without further conditions.
     pub fn new(path: impl Into<String>) -> Self {
-        Self { path: path.into(), sha256: Vec::new(), args: None, parents: Vec::new() }
+        Self {
+            path: path.into(),
+            from: Provenance::Image,
+            sha256: Vec::new(),
+            args: None,
+            parents: Vec::new(),
+        }
+    }
+}
+
+/// Where a program may come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Provenance {
+    /// From the container's image: what was written since the container began is not started.
+    Image,
+    /// From anywhere.
+    Any,
+}
+
+impl Provenance {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Image, Self::Any];
+
+    /// The word for it in profiles.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Image => "image",
+            Self::Any => "any",
+        }
+    }
+
+    /// The accesses that a rule grants with it.
+    pub const fn access(self) -> AccessSet {
+        match self {
+            Self::Image => access::EXEC,
+            Self::Any => access::EXEC | access::DRIFT,
+        }
+    }
+
+    /// What a rule says that grants `access`.
+    pub const fn of(access: AccessSet) -> Self {
+        if access & access::DRIFT == 0 { Self::Image } else { Self::Any }
     }
 }
 

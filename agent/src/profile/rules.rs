@@ -9,7 +9,8 @@ use super::reader::{At, Fields, Reader, nearest};
 use super::scalar;
 use super::yaml::Node;
 use super::{
-    Deny, ExecRule, FILE_ACCESS, FileRule, ListenRule, PeerRule, PeerTarget, PortRange, Protocol, Sessions,
+    Deny, ExecRule, FILE_ACCESS, FileRule, ListenRule, PeerRule, PeerTarget, PortRange, Protocol, Provenance,
+    Sessions,
 };
 use crate::compile::glob::{self, Kind};
 
@@ -46,11 +47,33 @@ pub(super) fn exec_rule(reader: &mut Reader, at: &At<'_>, what: &str) -> Option<
             reader.keep(at, scalar::digest(&text))
         })
         .collect();
+    let from = fields.get("from").map_or(Some(Provenance::Image), |at| provenance(reader, at));
     let args = fields.get("args").map(|at| reader.texts(at, "args"));
     let parents = fields.get("parents").map(|at| reader.items(at, "parents")).unwrap_or_default();
-    let parents = parents.iter().filter_map(|at| path(reader, at, "an entry of parents")).collect();
-    let at = fields.get("path")?;
-    Some(ExecRule { path: path(reader, at, "path")?, sha256, args, parents })
+    let parents: Vec<String> =
+        parents.iter().filter_map(|at| path(reader, at, "an entry of parents")).collect();
+    if let Some(at) = fields.get("from")
+        && from == Some(Provenance::Any)
+        && !parents.is_empty()
+    {
+        let problem = Problem::new("`from: any` and `parents` do not go together");
+        reader.fail(
+            at,
+            problem.help("leave out one of them: what anybody wrote is not safer for who starts it"),
+        );
+    }
+    let path = path(reader, fields.get("path")?, "path")?;
+    Some(ExecRule { path, from: from?, sha256, args, parents })
+}
+
+fn provenance(reader: &mut Reader, at: &At<'_>) -> Option<Provenance> {
+    let word = reader.text(at, "from")?;
+    let known = Provenance::ALL.into_iter().find(|known| known.word() == word);
+    if known.is_none() {
+        let problem = Problem::new(format!("`{word}` is nowhere that a program can come from"));
+        reader.fail(at, problem.help("write `image`, which it also means when left out, or `any`"));
+    }
+    known
 }
 
 pub(super) fn file_rule(reader: &mut Reader, at: &At<'_>, what: &str) -> Option<FileRule> {

@@ -6,8 +6,8 @@ use stockade_abi::access;
 use stockade_abi::reason::Mode;
 
 use super::{
-    ExecRule, FileRule, ListenRule, PeerRule, PortRange, Profile, Protocol, Shelf, parse, parse_any,
-    parse_target, parse_with,
+    ExecRule, FileRule, ListenRule, PeerRule, PortRange, Profile, Protocol, Provenance, Shelf, parse,
+    parse_any, parse_target, parse_with,
 };
 use crate::compile::{check, compile, escape};
 
@@ -386,11 +386,16 @@ impl Random {
         profile.matches.images = self.many(Self::text);
         profile.matches.labels = self.map();
         profile.matches.containers = self.many(Self::text);
-        profile.exec = self.many(|random| ExecRule {
-            path: random.path(),
-            sha256: random.many(|_| "ab".repeat(32)),
-            args: (random.below(2) == 0).then(|| random.many(Self::text)),
-            parents: random.many(Self::path),
+        profile.exec = self.many(|random| {
+            let parents = random.many(Self::path);
+            let anywhere = parents.is_empty() && random.below(2) == 0;
+            ExecRule {
+                path: random.path(),
+                from: if anywhere { Provenance::Any } else { Provenance::Image },
+                sha256: random.many(|_| "ab".repeat(32)),
+                args: (random.below(2) == 0).then(|| random.many(Self::text)),
+                parents,
+            }
         });
         profile.files = self.files();
         profile.peers = self.many(Self::peer);

@@ -27,12 +27,14 @@ pub const EXEC: AccessSet = 1 << 9;
 pub const CONNECT: AccessSet = 1 << 10;
 /// Take connections or messages on a local port.
 pub const LISTEN: AccessSet = 1 << 11;
+/// Start as a program although the file does not come from the image. Asked for along with [`EXEC`].
+pub const DRIFT: AccessSet = 1 << 12;
 
 /// What changes the object or its name.
 pub const CHANGES: AccessSet = WRITE | APPEND | CREATE | DELETE | RENAME | LINK | ATTR;
 
 /// Every access with the word that profiles, events and the command line use for it.
-pub const WORDS: [(AccessSet, &str); 12] = [
+pub const WORDS: [(AccessSet, &str); 13] = [
     (READ, "read"),
     (WRITE, "write"),
     (APPEND, "append"),
@@ -45,6 +47,7 @@ pub const WORDS: [(AccessSet, &str); 12] = [
     (EXEC, "exec"),
     (CONNECT, "connect"),
     (LISTEN, "listen"),
+    (DRIFT, "drift"),
 ];
 
 /// The words of a set, in the order of [`WORDS`].

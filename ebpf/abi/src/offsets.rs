@@ -26,7 +26,8 @@ macro_rules! fields {
             $($(#[$doc])* $field,)+
         }
 
-        /// For each field, in the order of [`Field`]: the structure, and the path to the field in it.
+        /// For each field, in the order of [`Field`]: the structure, and the path to the field in it, or
+        /// several with `|` between, of which the first that is there counts. `+` is what follows the structure.
         pub const FIELDS: &[(&str, &str)] = &[$(($type, $path)),+];
 
         /// For each field, in the order of [`Field`]: whether a kernel may be without it. The offset of a
@@ -136,6 +137,13 @@ fields! {
     inode_device = "inode"."i_rdev";
     /// Number of a file.
     inode_number = "inode"."i_ino";
+    /// When a file, or anything about it, was changed last: seconds since the epoch.
+    inode_changed = "inode"."i_ctime_sec|i_ctime.tv_sec|__i_ctime.tv_sec";
+    /// And nanoseconds; newer kernels keep flags in the highest bits.
+    inode_changed_ns = "inode"."i_ctime_nsec|i_ctime.tv_nsec|__i_ctime.tv_nsec";
+    /// Of a file on an overlay, from its inode on: the file in the upper layer, null while there is none. The
+    /// overlay's structure can be a module's; the field has always been the first behind the inode.
+    inode_upper = "inode"."+";
     /// Lock of a directory's entries.
     inode_lock = "inode"."i_rwsem.count";
     /// Magic number of a file system.

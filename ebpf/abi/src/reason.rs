@@ -74,11 +74,13 @@ pub enum Reason {
     Guarded = 12,
     /// The new name of a directory may grant more on what is below it than the old one did.
     WiderRules = 13,
+    /// Rules grant the start of a program that comes from the image, and this one does not.
+    NotFromImage = 14,
 }
 
 impl Reason {
     /// Number of counters needed to count by reason: values start at 1.
-    pub const COUNT: usize = 14;
+    pub const COUNT: usize = 15;
 
     /// Counters for which there is room in the maps: the next build may have more reasons, and goes on
     /// with the maps of this one.
@@ -99,6 +101,7 @@ impl Reason {
         Self::DenyRule,
         Self::Guarded,
         Self::WiderRules,
+        Self::NotFromImage,
     ];
 
     /// The direction in which a decision with this reason goes under `mode`.
@@ -112,6 +115,7 @@ impl Reason {
             Self::NoRule
             | Self::DenyRule
             | Self::WiderRules
+            | Self::NotFromImage
             | Self::PathTooLong
             | Self::PathUnreadable
             | Self::ScratchBusy
@@ -131,7 +135,12 @@ impl Reason {
     /// loss: the baseline cannot contain what happened.
     pub const fn is_complete(self) -> bool {
         match self {
-            Self::Rule | Self::NoRule | Self::DenyRule | Self::Guarded | Self::WiderRules => true,
+            Self::Rule
+            | Self::NoRule
+            | Self::DenyRule
+            | Self::Guarded
+            | Self::WiderRules
+            | Self::NotFromImage => true,
             Self::PathTooLong
             | Self::PathUnreadable
             | Self::ScratchBusy
@@ -159,6 +168,7 @@ impl Reason {
             Self::DenyRule => "deny-rule",
             Self::Guarded => "guarded",
             Self::WiderRules => "wider-rules",
+            Self::NotFromImage => "not-from-image",
         }
     }
 }
@@ -261,8 +271,8 @@ impl TryFrom<u8> for Reason {
     type Error = UnknownValue;
     fn try_from(value: u8) -> Result<Self, UnknownValue> {
         match value {
-            1..=13 => Ok(Self::ALL[usize::from(value) - 1]),
-            0 | 14.. => Err(UnknownValue { what: "reason", value }),
+            1..=14 => Ok(Self::ALL[usize::from(value) - 1]),
+            0 | 15.. => Err(UnknownValue { what: "reason", value }),
         }
     }
 }

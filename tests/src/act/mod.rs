@@ -30,9 +30,16 @@ pub(crate) fn main(words: &[String]) -> ExitCode {
     ExitCode::from(attempt(words))
 }
 
-/// Does it; tells on standard error why not.
+/// Does it, and what stands behind each `then`, until something fails; tells on standard error why.
 fn attempt(words: &[String]) -> u8 {
-    match perform(words) {
+    let mut done = Ok(0);
+    for action in words.split(|word| word == "then") {
+        done = perform(action);
+        if !matches!(done, Ok(0)) {
+            break;
+        }
+    }
+    match done {
         Ok(code) => code,
         Err(error) => {
             eprintln!("{}: {error:#}", words.join(" "));

@@ -47,6 +47,7 @@ fn from(at: BorrowedFd<'_>, verb: &str, rest: &[String]) -> Result<u8> {
             let id: u32 = word(0)?.parse().context("a number")?;
             rustix::fs::chownat(at, word(1)?, Some(Uid::from_raw(id)), Some(Gid::from_raw(id)), none)?;
         }
+        "copy" => drop(std::fs::copy(word(0)?, word(1)?)?),
         "truncate" => nix::unistd::truncate(word(0)?, 0).map_err(std::io::Error::from)?,
         "nameless" => nameless(at, word(0)?, word(1)?)?,
         "unappend" => {

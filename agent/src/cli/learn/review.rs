@@ -21,7 +21,7 @@ use crate::learn::evidence::Evidence;
 use crate::learn::export::export;
 use crate::learn::how::How;
 use crate::learn::review::{Candidate, Decision, candidates};
-use crate::profile::{self, FileRule, Profile};
+use crate::profile::{self, ExecRule, FileRule, Profile, Provenance};
 use crate::store::Store;
 
 #[derive(Debug, clap::Args)]
@@ -174,11 +174,18 @@ fn with_rules(name: &str, mut profile: Profile, allowed: &[&Candidate]) -> anyho
         let question = Question::parse(one.access.as_bytes(), one.object.as_bytes())
             .map_err(|why| anyhow::anyhow!("denial {} cannot be allowed by a rule: {why}", one.number))?;
         let operation = match question.access {
-            access::EXEC => Operation::Exec,
+            set if set & access::EXEC != 0 => Operation::Exec,
             access::CONNECT => Operation::Connect,
             access::LISTEN => Operation::Listen,
             _ => Operation::File,
         };
+        if question.access & access::DRIFT != 0 {
+            if one.session {
+                bail!("denial {}: no rule lets sessions start what does not come from the image", one.number);
+            }
+            profile.change_own(|own| grant_from_anywhere(&mut own.exec, escape(question.bytes())));
+            continue;
+        }
         if !one.session {
             let object = question.bytes().to_vec();
             seen.push(Seen { operation, access: question.access, object, evidence: Evidence::default() });
@@ -211,6 +218,14 @@ fn with_rules(name: &str, mut profile: Profile, allowed: &[&Candidate]) -> anyho
     Ok(text)
 }
 
+/// Lets the program start wherever it comes from.
+fn grant_from_anywhere(rules: &mut Vec<ExecRule>, path: String) {
+    match rules.iter_mut().find(|rule| rule.path == path && rule.parents.is_empty()) {
+        Some(rule) => rule.from = Provenance::Any,
+        None => rules.push(ExecRule { from: Provenance::Any, ..ExecRule::new(path) }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use stockade_abi::reason::Mode;
@@ -235,11 +250,14 @@ mod tests {
     fn rules_go_where_they_belong() {
         let mut profile = Profile::new("web", Mode::Enforce);
         profile.files.push(FileRule::new("/etc/x", access::READ));
+        profile.exec.push(ExecRule::new("/bin/known"));
         let all = [
             candidate(1, false, "write", "/etc/x"),
             candidate(2, false, "connect", "tcp:10.0.0.1:443"),
             candidate(3, true, "exec", "/bin/sh"),
             candidate(4, true, "read", "/etc/*"),
+            candidate(5, false, "exec,drift", "/bin/new"),
+            candidate(6, false, "exec,drift", "/bin/known"),
         ];
         let text = with_rules("web", profile.clone(), &all.iter().collect::<Vec<_>>()).unwrap();
         let written = profile::parse("web", &text).unwrap().profile;
@@ -247,8 +265,12 @@ mod tests {
         assert_eq!(written.files, [FileRule::new("/etc/x", access::READ | access::WRITE)]);
         assert_eq!(written.peers[0].to_string(), "10.0.0.1 port 443 tcp");
         assert_eq!(written.sessions.exec, ["/bin/sh"]);
+        let drifting = |path: &str| ExecRule { from: Provenance::Any, ..ExecRule::new(path) };
+        assert_eq!(written.exec, [drifting("/bin/known"), drifting("/bin/new")]);
         assert_eq!(written.sessions.files, [FileRule::new("/etc/\\*", access::READ)]);
-        let peer = candidate(5, true, "connect", "tcp:10.0.0.1:443");
-        assert!(with_rules("web", profile, &[&peer]).is_err());
+        for (access, object) in [("connect", "tcp:10.0.0.1:443"), ("exec,drift", "/bin/new")] {
+            let candidate = candidate(7, true, access, object);
+            assert!(with_rules("web", profile.clone(), &[&candidate]).is_err());
+        }
     }
 }

@@ -30,7 +30,7 @@ fn only_children_of_the_parents() {
     profile.deny.exec = vec!["/bin/never".to_owned()];
     let policy = policy(&profile);
     let by = |path: &str, parent: &str, session| {
-        let decision = policy.decide_exec(path.as_bytes(), parent.as_bytes(), session);
+        let decision = policy.decide_exec(path.as_bytes(), EXEC, parent.as_bytes(), session);
         match decision.reason {
             Reason::Rule => decision.rule.unwrap().index,
             Reason::NoRule => 98,
@@ -44,7 +44,8 @@ fn only_children_of_the_parents() {
             | Reason::BadAddress
             | Reason::UnsupportedFamily
             | Reason::Guarded
-            | Reason::WiderRules) => panic!("{other:?}"),
+            | Reason::WiderRules
+            | Reason::NotFromImage) => panic!("{other:?}"),
         }
     };
     for session in [false, true] {
@@ -88,8 +89,8 @@ fn more_lists_than_bits() {
     profile.exec = (0..32).map(|index| rule(&format!("/bin/{index}"), &[&format!("/by/{index}")])).collect();
     profile.exec.push(rule("/bin/x", &["/by/31", "/by/31"]));
     let full = policy(&profile);
-    assert_eq!(full.decide_exec(b"/bin/31", b"/by/31", false).reason, Reason::Rule);
-    assert_eq!(full.decide_exec(b"/bin/31", b"/by/30", false).reason, Reason::NoRule);
+    assert_eq!(full.decide_exec(b"/bin/31", EXEC, b"/by/31", false).reason, Reason::Rule);
+    assert_eq!(full.decide_exec(b"/bin/31", EXEC, b"/by/30", false).reason, Reason::NoRule);
     profile.exec.push(rule("/bin/y", &["/by/31", "/by/30"]));
     let error = compile(&profile, Mode::Enforce).unwrap_err();
     assert!(matches!(error, CompileError::TooManyParents { .. }));

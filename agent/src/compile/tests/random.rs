@@ -1,13 +1,13 @@
 //! Random profiles: the plain matcher, the automaton with its rules, and the packed table must agree.
 
-use stockade_abi::access::{APPEND, ATTR, CREATE, EXEC, MAP, READ, WRITE};
+use stockade_abi::access::{APPEND, ATTR, CREATE, DRIFT, EXEC, MAP, READ, WRITE};
 use stockade_abi::reason::{Mode, Reason};
 use stockade_abi::table::Grant;
 
 use super::reference::{self, Random};
 use super::{Policy, policy};
 use crate::compile::{Object, StartKind, compile_table, glob};
-use crate::profile::{ExecRule, FileRule, Profile};
+use crate::profile::{ExecRule, FileRule, Profile, Provenance};
 
 /// What rules come to by their words alone.
 fn expected(profile: &Profile, path: &[u8]) -> Grant {
@@ -17,8 +17,9 @@ fn expected(profile: &Profile, path: &[u8]) -> Grant {
     for rule in &profile.exec {
         if rule.parents.is_empty() {
             if hits(&rule.path) {
-                grant.container |= EXEC;
-                grant.session |= EXEC;
+                let drift = if rule.from == Provenance::Any { DRIFT } else { 0 };
+                grant.container |= EXEC | drift;
+                grant.session |= EXEC | drift;
             }
             continue;
         }
@@ -57,6 +58,11 @@ fn expected(profile: &Profile, path: &[u8]) -> Grant {
     }
     grant.container &= !denied;
     grant.session &= !denied;
+    for side in [&mut grant.container, &mut grant.session] {
+        if *side & EXEC == 0 {
+            *side &= !DRIFT;
+        }
+    }
     (grant.denied, grant.session_denied) = (denied, denied);
     grant
 }
@@ -81,6 +87,9 @@ fn profile(random: &mut Random) -> Profile {
     profile.exec = globs(random, 3).into_iter().map(ExecRule::new).collect();
     for rule in &mut profile.exec {
         rule.parents = globs(random, 2);
+        if rule.parents.is_empty() && random.below(2) == 0 {
+            rule.from = Provenance::Any;
+        }
     }
     profile
 }
@@ -141,17 +150,21 @@ fn judged(policy: &Policy, path: &[u8], parent: &[u8], wanted: &Grant, by: &Gran
             if session { (wanted.session, wanted.session_denied) } else { (wanted.container, wanted.denied) };
         let reason = |access: u32, granted: u32| match () {
             () if access & denied != 0 => Reason::DenyRule,
+            () if access & !granted == DRIFT => Reason::NotFromImage,
             () if access & !granted != 0 => Reason::NoRule,
             () => Reason::Rule,
         };
-        for access in [READ, WRITE, EXEC, READ | APPEND] {
+        for access in [READ, WRITE, EXEC, EXEC | DRIFT, READ | APPEND] {
             let decision = policy.decide(&Object::Path(path), access, session);
             assert_eq!((decision.reason, decision.missing), (reason(access, granted), access & !granted));
-            assert_eq!(decision.rule.is_some(), decision.reason != Reason::NoRule);
+            let by_a_rule = matches!(decision.reason, Reason::Rule | Reason::DenyRule);
+            assert_eq!(decision.rule.is_some(), by_a_rule);
             let denies = decision.rule.is_some_and(|rule| rule.section.denies());
             assert_eq!(denies, decision.reason == Reason::DenyRule);
         }
         let granted = granted | if wanted.parents & by.member == 0 { 0 } else { EXEC };
-        assert_eq!(policy.decide_exec(path, parent, session).reason, reason(EXEC, granted));
+        for access in [EXEC, EXEC | DRIFT] {
+            assert_eq!(policy.decide_exec(path, access, parent, session).reason, reason(access, granted));
+        }
     }
 }

@@ -11,7 +11,8 @@ use stockade_abi::reason::{Operation, Reason};
 use stockade_abi::table::high;
 
 use super::judge::{ALLOW, DENY, Question, judge, member, without_object};
-use super::kernel::{Pointer, before, current, load};
+use super::kernel::{Pointer, before, current, load, unknown};
+use super::origin::is_from_image;
 use super::policy::side;
 use super::{count, inherited, label, path, policy, quick, scratch};
 
@@ -39,9 +40,11 @@ pub(crate) fn bprm_check_security(ctx: &LsmContext) -> i32 {
     }
     let bprm: Pointer = ctx.arg(0);
     let file: Pointer = load!(bprm, bprm_file as Pointer);
+    let drifted = unknown(if is_from_image(file, label.subject) { 0 } else { access::DRIFT });
 
     if !enters
         && let Some((granted, groups)) = quick::program(task, label.policy, file)
+        && drifted & !side(granted, label.flags) == 0
         && (side(granted, label.flags) & access::EXEC != 0 || high(groups) & label.member != 0)
     {
         return started_by(ctx, task, label, member(groups), false);
@@ -52,7 +55,8 @@ pub(crate) fn bprm_check_security(ctx: &LsmContext) -> i32 {
     // Before the path is looked at: what was found under an older count is not remembered.
     let (head, renames) = (policy::head(label.policy), policy::renames());
     let found = path::of_file(task, file, head, renames, label.subject, slot);
-    let question = Question { operation: Operation::Exec, access: access::EXEC, object: found.object };
+    let access = access::EXEC | drifted;
+    let question = Question { operation: Operation::Exec, access, object: found.object };
     let judged = judge(&label, head, &question, slot);
     scratch::release(slot);
     path::learn(file, label.policy, &found, &judged);

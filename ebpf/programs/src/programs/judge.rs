@@ -1,6 +1,6 @@
 //! From what was found to the answer: one function for every hook.
 
-use stockade_abi::access::EXEC;
+use stockade_abi::access::{DRIFT, EXEC};
 use stockade_abi::head::Head;
 use stockade_abi::label::{Label, SESSION};
 use stockade_abi::reason::{Mode, Operation, Reason, Verdict};
@@ -173,7 +173,15 @@ pub(crate) extern "C" fn stockade_conclude(index: u32) -> u32 {
         (Some(_), Some(Mode::Audit | Mode::Enforce)) if missing == 0 => (Reason::Rule as u32, 0),
         (Some(_), Some(Mode::Audit | Mode::Enforce)) => {
             let denied = missing & side(desk.grants.denied, label.flags) != 0;
-            (if denied { Reason::DenyRule } else { Reason::NoRule } as u32, missing)
+            let drifted = missing == DRIFT;
+            let reason = if denied {
+                Reason::DenyRule
+            } else if drifted {
+                Reason::NotFromImage
+            } else {
+                Reason::NoRule
+            };
+            (reason as u32, missing)
         }
     };
     let reason = scratch::plain(scratch, reason);

@@ -106,6 +106,11 @@ pub(crate) const ONCE_ENTRIES: usize = 8192;
 #[btf_map]
 pub(crate) static SUBJECTS: HashMap<u64, SubjectEntry, { SUBJECTS_MAX as usize }> = HashMap::new();
 
+/// When each bound cgroup became a subject, in nanoseconds since the epoch, by the coarse clock that files are
+/// dated with.
+#[btf_map]
+pub(crate) static STARTED: HashMap<u64, u64, { SUBJECTS_MAX as usize }> = HashMap::new();
+
 /// The head of each policy, by slot, and in [`stockade_abi::RENAMES_SLOT`] a count of renames. As a section
 /// of its own its address stands in the programs, where a map would have to be asked for it. The agent makes
 /// the map of it, to which it stores directly, and names it when it loads the object.

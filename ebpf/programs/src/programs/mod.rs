@@ -21,6 +21,7 @@ mod name;
 mod names;
 mod never;
 mod opened;
+mod origin;
 mod others;
 mod path;
 mod peers;

@@ -4,6 +4,7 @@
 //! root, so that servers run as their packages installed them.
 
 mod bundle;
+mod drift;
 mod podman;
 mod server;
 mod servers;
@@ -29,6 +30,7 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
     case("podman.without-annotation-is-free", &podman::without_annotation);
     case("podman.exec-is-a-session", &podman::sessions);
     case("podman.tree-of-processes-keeps-the-label", &podman::tree);
+    case("podman.drift", &drift::started_since);
     case("crun.bundle", &|agent| bundle::runtime(agent, "crun"));
     case("runc.bundle", &|agent| bundle::runtime(agent, "runc"));
     case("servers.learn-until-ready", &|agent| server::learn_until_ready(agent, &servers::ALL));
