@@ -138,7 +138,7 @@ mod kind {
 const HOOK: &[u8] = b"bpf_lsm_";
 
 /// Bytes of an argument in a program's context.
-const ARGUMENT: i16 = 8;
+pub(super) const ARGUMENT: i16 = 8;
 
 /// Bytes of a type's common part.
 const COMMON: usize = 12;

@@ -18,8 +18,8 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::{fs, io, ptr};
 
 use rustix::fs::{
-    CWD, FileType, IFlags, Mode, OFlags, XattrFlags, fcntl_setfl, ioctl_setflags, mknodat, removexattr,
-    setxattr,
+    AtFlags, CWD, FileType, IFlags, Mode, OFlags, Timespec, Timestamps, UTIME_NOW, XattrFlags, fcntl_setfl,
+    ioctl_setflags, mknodat, removexattr, setxattr, utimensat,
 };
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap, mprotect};
 use rustix::mount::{MountFlags, mount};
@@ -265,6 +265,11 @@ fn attempts(place: &Path) -> io::Result<io::Error> {
     let set = setxattr(&file, attribute, b"", XattrFlags::empty());
     note(Hook::SetXattr, is_denied(set.map_err(io::Error::from)));
     note(Hook::RemoveXattr, is_denied(removexattr(&file, attribute).map_err(io::Error::from)));
+    let now = Timestamps { last_access: NOW, last_modification: NOW };
+    note(Hook::Setattr, is_denied(utimensat(CWD, &file, &now, AtFlags::empty()).map_err(io::Error::from)));
+    let set = setxattr(&file, ACL, &OWNERS_ONLY, XattrFlags::empty());
+    note(Hook::SetAcl, is_denied(set.map_err(io::Error::from)));
+    note(Hook::RemoveAcl, is_denied(removexattr(&file, ACL).map_err(io::Error::from)));
     note(Hook::Mprotect, mapped.is_ok_and(|at| is_denied(make_executable(at))));
     // The program is refused to a child of this process: the label was handed on.
     let started = is_denied(Command::new(&exe).arg("--version").spawn());
@@ -276,6 +281,16 @@ fn attempts(place: &Path) -> io::Result<io::Error> {
     io::stdin().read_line(&mut go)?;
     Ok(Command::new(exe).arg("--version").exec())
 }
+
+/// The attribute of an access control list.
+const ACL: &str = "system.posix_acl_access";
+/// One, version 2, that says no more than a mode: owner, group and others read.
+const OWNERS_ONLY: [u8; 28] = [
+    2, 0, 0, 0, 1, 0, 4, 0, 255, 255, 255, 255, 4, 0, 4, 0, 255, 255, 255, 255, 32, 0, 4, 0, 255, 255, 255,
+    255,
+];
+/// As `utimensat` takes the present.
+const NOW: Timespec = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
 
 fn is_denied<T>(result: io::Result<T>) -> bool {
     result.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)

@@ -6,9 +6,9 @@
 
 use object::{Object as _, ObjectSection as _, SectionKind};
 use stockade_abi::hook::Hook;
-use stockade_abi::offsets::{ANSWER_MARK, FIELDS, LOAD_MARK, VALUE_MARK};
+use stockade_abi::offsets::{ANSWER_MARK, ARGUMENT_STRIDE, ARGUMENTS_BACK, FIELDS, LOAD_MARK, VALUE_MARK};
 
-use super::btf::Offsets;
+use super::btf::{ARGUMENT, Offsets};
 
 /// Bytes of an instruction.
 const INSTRUCTION: usize = 8;
@@ -65,8 +65,9 @@ fn patch(code: &mut [u8], offsets: &Offsets) -> Result<(), RelocateError> {
         at += if opcode == LOAD_WIDE { 2 * INSTRUCTION } else { INSTRUCTION };
         if LOADS.contains(&opcode) {
             let placeholder = i32::from(i16::from_le_bytes([o0, o1]));
-            if let Some(hook) = field(placeholder, i32::from(ANSWER_MARK)) {
-                let offset = *offsets.answers.get(hook).ok_or(RelocateError::NoHook(hook))?;
+            if let Some((hook, back)) = argument(placeholder) {
+                let answer = *offsets.answers.get(hook).ok_or(RelocateError::NoHook(hook))?;
+                let offset = answer.saturating_sub(back * ARGUMENT);
                 instruction[2..4].copy_from_slice(&offset.to_le_bytes());
                 continue;
             }
@@ -94,8 +95,17 @@ fn field(value: i32, mark: i32) -> Option<usize> {
     value.checked_sub(mark).and_then(|field| u8::try_from(field).ok()).map(usize::from)
 }
 
+/// The hook that a placeholder stands for, and how many arguments before its answer.
+fn argument(value: i32) -> Option<(usize, i16)> {
+    let value = u32::try_from(value.checked_sub(i32::from(ANSWER_MARK))?).ok()?;
+    let (back, hook) = (value / ARGUMENT_STRIDE, value % ARGUMENT_STRIDE);
+    if back > ARGUMENTS_BACK { None } else { i16::try_from(back).ok().map(|back| (hook as usize, back)) }
+}
+
 #[cfg(test)]
 mod tests {
+    use stockade_abi::offsets::argument_mark;
+
     use super::*;
 
     fn load(offset: i16) -> [u8; 8] {
@@ -121,9 +131,13 @@ mod tests {
             wide,
             load(LOAD_MARK),
             load(ANSWER_MARK + 2),
+            load(i16::try_from(argument_mark(Hook::ALL[2], 2)).unwrap()),
         ];
         patch(code.as_flattened_mut(), &offsets).unwrap();
-        assert_eq!(code, [load(0x123), load(16), number(0x07, 0x123), wide, load(LOAD_MARK), load(40)]);
+        assert_eq!(
+            code,
+            [load(0x123), load(16), number(0x07, 0x123), wide, load(LOAD_MARK), load(40), load(24)]
+        );
     }
 
     #[test]
@@ -136,8 +150,8 @@ mod tests {
         patch(number.as_flattened_mut(), &offsets).unwrap();
         let mut none = [load(LOAD_MARK + 0xff)];
         assert!(matches!(patch(none.as_flattened_mut(), &offsets), Err(RelocateError::NoField(0xff))));
-        let mut no_hook = [load(ANSWER_MARK + 0xff)];
-        assert!(matches!(patch(no_hook.as_flattened_mut(), &offsets), Err(RelocateError::NoHook(0xff))));
+        let mut no_hook = [load(ANSWER_MARK + 0x7f)];
+        assert!(matches!(patch(no_hook.as_flattened_mut(), &offsets), Err(RelocateError::NoHook(0x7f))));
         assert!(relocate(b"nothing", &offsets).is_err());
     }
 }

@@ -111,10 +111,16 @@ hooks! {
     Permission = "file_permission" / "stockade_permission";
     /// Judges an open file that comes from another process.
     Receive = "file_receive" / "stockade_receive";
-    /// Refuses `security.*` and the like.
+    /// Judges changing an extended attribute, and refuses `security.*` and the like.
     SetXattr = "inode_setxattr" / "stockade_setxattr";
     /// The same, when they are removed.
     RemoveXattr = "inode_removexattr" / "stockade_removexattr";
+    /// Judges changing times; what else comes here was judged by its path.
+    Setattr = "inode_setattr" / "stockade_setattr";
+    /// Judges changing an access control list.
+    SetAcl = "inode_set_acl" / "stockade_set_acl" unless "inode_setxattr is asked for it before 6.2";
+    /// The same, when it is removed.
+    RemoveAcl = "inode_remove_acl" / "stockade_remove_acl" unless "inode_removexattr is asked for it before 6.2";
     /// Refuses what no container needs of devices and file systems.
     Ioctl = "file_ioctl" / "stockade_ioctl";
     /// The same for programs of 32 bits.

@@ -4,6 +4,8 @@
 //! kernel's BTF and puts the offsets in the placeholders' stead before it loads the programs. So a field
 //! costs the programs no more than one that the compiler knew.
 
+use crate::hook::Hook;
+
 /// Placeholders of loads begin here: the 16-bit offset of a load from memory is this plus the field's
 /// number. No structure of the kernel is that large.
 pub const LOAD_MARK: i16 = 0x7a00;
@@ -11,6 +13,21 @@ pub const LOAD_MARK: i16 = 0x7a00;
 /// Placeholders of loads of what the programs before answered begin here: this plus the hook's number. It stands
 /// behind the hook's arguments, whose number differs between kernels.
 pub const ANSWER_MARK: i16 = LOAD_MARK + 0x100;
+
+/// The placeholder of a load of an argument of `hook`, `back` before what the programs before answered: at most
+/// [`ARGUMENTS_BACK`].
+pub const fn argument_mark(hook: Hook, back: u32) -> i32 {
+    assert!(back <= ARGUMENTS_BACK);
+    ANSWER_MARK as i32 + (back * ARGUMENT_STRIDE + hook as u32).cast_signed()
+}
+
+/// How many arguments can be counted from the last.
+pub const ARGUMENTS_BACK: u32 = 2;
+
+/// Between the placeholders of one argument and of the one before it: as many as there can be hooks.
+pub const ARGUMENT_STRIDE: u32 = 128;
+
+const _: () = assert!(ARGUMENT_STRIDE as usize == Hook::ROOM);
 
 /// Placeholders of offsets as numbers begin here: the 32-bit operand of an addition or assignment is
 /// this plus the field's number.
@@ -160,6 +177,8 @@ fields! {
     vfsmount_root = "vfsmount"."mnt_root";
     /// The part of a mount that paths point to.
     mount_mnt = "mount"."mnt";
+    /// What is to be changed of a file.
+    iattr_valid = "iattr"."ia_valid";
     /// Mount namespace of a mount.
     mount_ns = "mount"."mnt_ns";
     /// Next mount of the same file system.

@@ -1,12 +1,12 @@
 //! What is done with open files, and with what hangs on files besides their content.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::unix::net::UnixStream;
 
 use anyhow::{Context, Result, bail, ensure};
-use rustix::fs::{IFlags, XattrFlags};
+use rustix::fs::{AtFlags, CWD, IFlags, Timespec, Timestamps, UTIME_NOW, XattrFlags};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 
 use super::REFUSED;
@@ -55,6 +55,34 @@ pub(super) fn setxattr(name: &str, path: &str) -> Result<u8> {
     // A file capability without any capability; other attributes take it as a value like any.
     let value = [0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     rustix::fs::setxattr(path, name, &value, XattrFlags::empty())?;
+    Ok(0)
+}
+
+/// Sets an access control list that says no more than a mode.
+pub(super) fn setacl(path: &str) -> Result<u8> {
+    let entry = |tag: u8| [tag, 0, 4, 0, 255, 255, 255, 255];
+    let value = [&[2, 0, 0, 0], &entry(1)[..], &entry(4), &entry(32)].concat();
+    rustix::fs::setxattr(path, "system.posix_acl_access", &value, XattrFlags::empty())?;
+    Ok(0)
+}
+
+/// Sets the times of a file: to the present, or to the epoch.
+pub(super) fn stamp(when: &str, path: &str) -> Result<u8> {
+    let time = match when {
+        "now" => Timespec { tv_sec: 0, tv_nsec: UTIME_NOW },
+        "epoch" => Timespec { tv_sec: 0, tv_nsec: 0 },
+        _ => bail!("no time `{when}`"),
+    };
+    let times = Timestamps { last_access: time, last_modification: time };
+    rustix::fs::utimensat(CWD, path, &times, AtFlags::empty())?;
+    Ok(0)
+}
+
+/// The same by a descriptor that is open for writing.
+pub(super) fn futimes(path: &str) -> Result<u8> {
+    let file = OpenOptions::new().append(true).open(path)?;
+    let time = Timespec { tv_sec: 0, tv_nsec: 0 };
+    rustix::fs::futimens(&file, &Timestamps { last_access: time, last_modification: time })?;
     Ok(0)
 }
 

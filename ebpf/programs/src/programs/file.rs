@@ -33,7 +33,7 @@ const FMODE_CREATED: u32 = 1 << 20;
 /// The kernel's own file below an overlay file: the user's open was judged already.
 const FMODE_NOACCOUNT: u32 = 1 << 29;
 /// `s_flags` of a file system that has no place in any directory tree.
-const SB_KERNMOUNT: u64 = 1 << 22;
+pub(crate) const SB_KERNMOUNT: u64 = 1 << 22;
 /// `s_magic` of pipes.
 const PIPEFS: u64 = 0x5049_5045;
 /// `s_magic` of descriptors of processes.

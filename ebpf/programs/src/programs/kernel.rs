@@ -86,6 +86,20 @@ macro_rules! before {
     }};
 }
 
+/// An argument of the hook, counted from the last, which is 1: what stands before it differs between kernels.
+macro_rules! from_end {
+    ($ctx:expr, $hook:ident, $back:literal) => {{
+        let at = aya_ebpf::EbpfContext::as_ptr($ctx);
+        // SAFETY: an argument of the hook; the verifier checks it.
+        let value = unsafe {
+            <$crate::programs::kernel::Pointer as $crate::programs::kernel::Loaded>::load::<
+                { stockade_abi::offsets::argument_mark(stockade_abi::hook::Hook::$hook, $back) },
+            >(at)
+        };
+        value
+    }};
+}
+
 /// The offset of one field as a number.
 macro_rules! offset {
     ($field:ident) => {
@@ -125,7 +139,7 @@ macro_rules! probe {
     };
 }
 
-pub(crate) use {before, load, offset, part, probe};
+pub(crate) use {before, from_end, load, offset, part, probe};
 
 #[inline(always)]
 pub(crate) fn offset_of<const MARK: i32>() -> usize {

@@ -2,6 +2,7 @@
 
 mod address;
 mod atomic;
+mod attributes;
 mod climb;
 mod connect;
 mod count;
@@ -17,6 +18,7 @@ mod label;
 mod listen;
 mod maps;
 mod memory;
+mod mounts;
 mod name;
 mod names;
 mod never;
@@ -42,7 +44,7 @@ use stockade_abi::access;
 use stockade_abi::facility::Facility;
 use stockade_abi::hook::Hook;
 
-use self::kernel::before;
+use self::kernel::{before, from_end};
 
 #[lsm(hook = "bprm_check_security")]
 fn stockade_exec(ctx: LsmContext) -> i32 {
@@ -183,12 +185,27 @@ fn stockade_receive(ctx: LsmContext) -> i32 {
 
 #[lsm(hook = "inode_setxattr")]
 fn stockade_setxattr(ctx: LsmContext) -> i32 {
-    never::xattr(before!(&ctx, SetXattr), Hook::SetXattr, ctx.arg(1), ctx.arg(2))
+    attributes::xattr(before!(&ctx, SetXattr), Hook::SetXattr, ctx.arg(1), ctx.arg(2))
 }
 
 #[lsm(hook = "inode_removexattr")]
 fn stockade_removexattr(ctx: LsmContext) -> i32 {
-    never::xattr(before!(&ctx, RemoveXattr), Hook::RemoveXattr, ctx.arg(1), ctx.arg(2))
+    attributes::xattr(before!(&ctx, RemoveXattr), Hook::RemoveXattr, ctx.arg(1), ctx.arg(2))
+}
+
+#[lsm(hook = "inode_setattr")]
+fn stockade_setattr(ctx: LsmContext) -> i32 {
+    attributes::times(before!(&ctx, Setattr), from_end!(&ctx, Setattr, 2), from_end!(&ctx, Setattr, 1))
+}
+
+#[lsm(hook = "inode_set_acl")]
+fn stockade_set_acl(ctx: LsmContext) -> i32 {
+    attributes::acl(before!(&ctx, SetAcl), Hook::SetAcl, ctx.arg(1))
+}
+
+#[lsm(hook = "inode_remove_acl")]
+fn stockade_remove_acl(ctx: LsmContext) -> i32 {
+    attributes::acl(before!(&ctx, RemoveAcl), Hook::RemoveAcl, ctx.arg(1))
 }
 
 #[lsm(hook = "file_ioctl")]

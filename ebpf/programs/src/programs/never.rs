@@ -1,21 +1,14 @@
-//! What no rule grants: extended attributes that the kernel trusts, and device controls that reach out of
-//! the container.
+//! What no rule grants: device controls that reach out of the container.
 
-use aya_ebpf::bindings::task_struct;
 use stockade_abi::access;
 use stockade_abi::hook::Hook;
 use stockade_abi::label::CANARY;
 
 use super::judge::{ALLOW, DENY};
-use super::kernel::{Pointer, current, load, offset, probe, probe_at};
+use super::kernel::{Pointer, current};
 use super::names::NEVER;
 use super::place::{judge_place, of_user};
-use super::rounds::{CONTINUE, STOP, rounds};
 use super::{count, label};
-
-/// What names of attributes begin with that the kernel or an overlay acts upon.
-const SECURITY: &[u8] = b"security.";
-const OVERLAY: &[u8] = b"trusted.overlay.";
 
 /// Puts a byte into a terminal as if it was typed.
 const TIOCSTI: u32 = 0x5412;
@@ -32,87 +25,6 @@ const LOOP_CTL_FIRST: u32 = 0x4c80;
 const LOOP_CTL_LAST: u32 = 0x4c82;
 /// Makes a network device.
 const TUNSETIFF: u32 = 0x4004_54ca;
-
-/// `inode_setxattr(…, dentry, name, …)` and `inode_removexattr(…, dentry, name)`.
-#[inline(always)]
-pub(crate) fn xattr(before: i32, hook: Hook, dentry: Pointer, name: Pointer) -> i32 {
-    if before != 0 {
-        return before;
-    }
-    let task = current();
-    let Some(tag) = label::tag(task) else { return ALLOW };
-    if tag.flags & CANARY != 0 {
-        count::canary(hook);
-        return DENY;
-    }
-    // An overlay that copies a file up does so with the credentials of who mounted it.
-    if load!(task.cast(), task_cred as Pointer) != load!(task.cast(), task_real_cred as Pointer) {
-        return ALLOW;
-    }
-    let trusted = match probe_at::<[u8; 16]>(name, 0) {
-        Some(name) => begins(&name, SECURITY) || begins(&name, OVERLAY),
-        None => true,
-    };
-    if !trusted {
-        return ALLOW;
-    }
-    judge_place(dentry, likely_mount(task, dentry), access::ATTR | NEVER)
-}
-
-#[inline(always)]
-fn begins(name: &[u8; 16], with: &[u8]) -> bool {
-    let mut index = 0;
-    while index < with.len() {
-        if name[index] != with[index] {
-            return false;
-        }
-        index += 1;
-    }
-    true
-}
-
-/// A mount by which the file may have been reached: for the event alone, as the answer does not depend on the
-/// path. Null when none is found.
-#[inline(always)]
-fn likely_mount(task: *mut task_struct, dentry: Pointer) -> Pointer {
-    let proxy: Pointer = load!(task.cast(), task_nsproxy as Pointer);
-    let namespace: Pointer = load!(proxy, nsproxy_mounts as Pointer);
-    let nothing = core::ptr::null_mut();
-    if offset!(sb_mounts) == 0 {
-        return nothing;
-    }
-    let sb: Pointer = load!(dentry, dentry_sb as Pointer);
-    let at = probe!(sb, sb_mounts as Pointer).unwrap_or(nothing);
-    let mut search = Search { at, namespace, found: nothing };
-    rounds(MOUNTS, &mut search, look);
-    search.found
-}
-
-/// Mounts of one file system that are looked at.
-const MOUNTS: u32 = 64;
-
-/// A walk through the mounts of a file system, each of which leads to the next.
-#[repr(C)]
-struct Search {
-    at: Pointer,
-    namespace: Pointer,
-    found: Pointer,
-}
-
-extern "C" fn look(_round: u32, search: &mut Search) -> i64 {
-    let mount = search.at.wrapping_byte_sub(offset!(mount_instance));
-    if probe!(mount, mount_ns as Pointer) == Some(search.namespace) {
-        search.found = mount.wrapping_byte_add(offset!(mount_mnt));
-        return STOP;
-    }
-    match probe!(mount, mount_instance as Pointer) {
-        Some(next) => {
-            search.at = next;
-            CONTINUE
-        }
-        None => STOP,
-    }
-}
 
 /// `file_ioctl(file, cmd, arg)` and `file_ioctl_compat`.
 #[inline(always)]

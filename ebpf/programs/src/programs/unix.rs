@@ -15,14 +15,9 @@ use super::judge::{ALLOW, DENY, Question, judge, without_object};
 use super::kernel::{Pointer, current, load, offset, probe, probe_at};
 use super::memory::Place;
 use super::policy::Object;
-use super::rounds::{CONTINUE, STOP, rounds};
 use super::scratch::Scratch;
-use super::{climb, count, label, policy, scratch};
+use super::{climb, count, label, mounts, policy, scratch};
 
-/// Mounts of one file system that are looked at.
-const MOUNTS: u32 = 4096;
-/// Directories between a socket and the root of a mount.
-const LEVELS: u32 = 256;
 /// Bytes of an address structure before a unix socket's name.
 const SUN_PATH: i32 = 2;
 
@@ -114,62 +109,6 @@ fn place(task: *mut task_struct, other: Pointer, dentry: Pointer) -> Option<Plac
     if probe_at::<Pointer>(mount.wrapping_byte_sub(offset!(mount_mnt)), offset!(mount_ns))? == namespace {
         return Some(Place { dentry, mount });
     }
-    let sb: Pointer = probe!(dentry, dentry_sb as Pointer)?;
-    let head = sb.wrapping_byte_add(offset!(sb_mounts));
-    let first: Pointer = probe_at(head, 0)?;
-    let mut search = Search { head, at: first, namespace, dentry, found: core::ptr::null_mut() };
-    rounds(MOUNTS, &mut search, look);
-    (!search.found.is_null()).then_some(Place { dentry, mount: search.found })
-}
-
-/// A look at the mounts of a file system.
-#[repr(C)]
-struct Search {
-    head: Pointer,
-    at: Pointer,
-    namespace: Pointer,
-    dentry: Pointer,
-    found: Pointer,
-}
-
-extern "C" fn look(_round: u32, search: &mut Search) -> i64 {
-    if search.at == search.head {
-        return STOP;
-    }
-    let mount = search.at.wrapping_byte_sub(offset!(mount_instance));
-    if probe!(mount, mount_ns as Pointer) == Some(search.namespace) {
-        let part = mount.wrapping_byte_add(offset!(mount_mnt));
-        let Some(top) = probe!(part, vfsmount_root as Pointer) else { return STOP };
-        let mut way = Way { at: search.dentry, top, is_below: 0 };
-        rounds(LEVELS, &mut way, up);
-        if way.is_below != 0 {
-            search.found = part;
-            return STOP;
-        }
-    }
-    let Some(next) = probe_at::<Pointer>(search.at, 0) else { return STOP };
-    search.at = next;
-    CONTINUE
-}
-
-/// A way up to the root of a mount, if it is there.
-#[repr(C)]
-struct Way {
-    at: Pointer,
-    top: Pointer,
-    is_below: u64,
-}
-
-extern "C" fn up(_round: u32, way: &mut Way) -> i64 {
-    if way.at == way.top {
-        way.is_below = 1;
-        return STOP;
-    }
-    match probe!(way.at, dentry_parent as Pointer) {
-        Some(parent) if parent != way.at => {
-            way.at = parent;
-            CONTINUE
-        }
-        Some(_) | None => STOP,
-    }
+    let mount = mounts::showing(namespace, dentry);
+    (!mount.is_null()).then_some(Place { dentry, mount })
 }

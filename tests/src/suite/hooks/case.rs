@@ -121,6 +121,11 @@ pub(super) enum Step {
         path: String,
         mode: u32,
     },
+    /// An extended attribute of a file.
+    Attribute {
+        path: String,
+        name: String,
+    },
     /// An empty file system, mounted there.
     Mount(String),
     /// `levels` directories called `name`, one in the other, and the file `leaf` of this text in the

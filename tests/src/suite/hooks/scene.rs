@@ -13,7 +13,7 @@ use std::process::Stdio;
 use std::thread;
 
 use anyhow::{Context, Result, ensure};
-use rustix::fs::{Mode, OFlags, mkdirat, openat};
+use rustix::fs::{Mode, OFlags, XattrFlags, mkdirat, openat};
 use rustix::mount::{MountFlags, mount};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
@@ -137,6 +137,7 @@ fn make(step: &Step) -> Result<Option<Peer>> {
         Step::Symlink { at, to } => symlink(to, at)?,
         Step::Hardlink { at, to } => fs::hard_link(to, at)?,
         Step::Chmod { path, mode } => fs::set_permissions(path, fs::Permissions::from_mode(*mode))?,
+        Step::Attribute { path, name } => rustix::fs::setxattr(path, name, b"x", XattrFlags::empty())?,
         Step::Mount(path) => {
             fs::create_dir_all(path)?;
             mount(c"tmpfs", path.as_str(), c"tmpfs", MountFlags::empty(), None)?;
