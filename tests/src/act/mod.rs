@@ -4,6 +4,7 @@
 mod bench;
 mod facility;
 mod files;
+mod flood;
 mod given;
 mod listen;
 mod names;
@@ -93,6 +94,9 @@ fn perform(words: &[String]) -> Result<u8> {
         "setflags" => given::setflags(word(0)?),
         "load" => files::load(word(0)?, word(1)?, word(2)?),
         "probe" => probe::run(word(0)?),
+        "denials" => flood::denials(word(0)?, word(1)?.parse()?),
+        "crowd" => flood::names(word(0)?, word(1)?.parse()?),
+        "forks" => flood::forks(word(0)?, word(1)?.parse()?),
         "race" => race::run(word(0)?, word(1)?.parse()?),
         "until" => files::until(word(0)?),
         "connect" => net::connect(word(0)?, word(1)?),

@@ -2,6 +2,7 @@
 //! state damaged. All the while subjects try what is allowed and what is forbidden.
 
 mod crowd;
+mod flood;
 mod guard;
 mod pins;
 mod restart;
@@ -28,6 +29,7 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
     guard::run(report);
     let agent = pins::run(report, agent)?;
     let agent = state::run(report, agent)?;
+    let agent = flood::go(report, agent)?;
     upgrade::run(report, agent)?;
     Ok(())
 }

@@ -57,7 +57,7 @@ fn fresh() -> Result<Agent> {
 fn profiles(all: impl Iterator<Item = usize>, figures: &mut Vec<Figure>) -> Result<()> {
     let agent = fresh()?;
     push(figures, "kernel-memory-start".to_owned(), memory::kernel()?);
-    push(figures, "agent-memory-start".to_owned(), memory::resident(agent.pid())?);
+    push(figures, "agent-memory-start".to_owned(), agent.resident()?);
     let smallest = explain(&format!("{GIVEN}/1.yaml"))?;
     for rules in all {
         let file = format!("{GIVEN}/{rules}.yaml");
@@ -69,7 +69,7 @@ fn profiles(all: impl Iterator<Item = usize>, figures: &mut Vec<Figure>) -> Resu
         put(&agent, rules, &format!("{}{ONE_MORE}", text(&file)?), 2)?;
         push(figures, format!("swap-{rules}"), memory::ran(agent.pid())? - ran);
     }
-    push(figures, "agent-memory-profiles".to_owned(), memory::resident(agent.pid())?);
+    push(figures, "agent-memory-profiles".to_owned(), agent.resident()?);
     agent.stop()?;
     Ok(())
 }
@@ -108,7 +108,7 @@ fn policies(agent: &Agent, before: u64, count: usize, figures: &mut Vec<Figure>)
     }
     agent.signal(Signal::HUP)?;
     eventually(PATIENCE * 4, "all policies", || Ok((listed("policies")?.len() >= count).then_some(())))?;
-    push(figures, format!("agent-memory-{count}-policies"), memory::resident(agent.pid())?);
+    push(figures, format!("agent-memory-{count}-policies"), agent.resident()?);
     push(figures, format!("kernel-memory-{count}-policies"), memory::kernel()?.saturating_sub(before));
     Ok(())
 }
@@ -124,7 +124,7 @@ fn subjects(agent: &Agent, count: usize, figures: &mut Vec<Figure>) -> Result<()
         children.push(command.spawn().context("starting a subject")?);
     }
     eventually(PATIENCE * 4, "all subjects", || Ok((listed("subjects")?.len() >= count).then_some(())))?;
-    push(figures, format!("agent-memory-{count}-subjects"), memory::resident(agent.pid())?);
+    push(figures, format!("agent-memory-{count}-subjects"), agent.resident()?);
     push(figures, format!("kernel-memory-{count}-subjects"), memory::kernel()?.saturating_sub(before));
     drop(writer);
     for mut child in children {

@@ -28,11 +28,6 @@ pub(super) fn kernel() -> Result<u64> {
     field(&format!("{CGROUP}/memory.stat"), "kernel")
 }
 
-/// Bytes of memory that the process itself has.
-pub(super) fn resident(pid: u32) -> Result<u64> {
-    Ok(field(&format!("/proc/{pid}/status"), "VmRSS:")? * 1024)
-}
-
 /// Nanoseconds that the process's threads have run, which are instructions here.
 pub(super) fn ran(pid: u32) -> Result<u64> {
     let tasks = format!("/proc/{pid}/task");

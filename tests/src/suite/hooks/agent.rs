@@ -70,6 +70,14 @@ impl Agent {
         self.0.id()
     }
 
+    /// Bytes of memory that the process has.
+    pub(crate) fn resident(&self) -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).context("its status")?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        let kib: u64 = line.trim_end_matches("kB").trim().parse().with_context(|| line.to_owned())?;
+        Ok(kib * 1024)
+    }
+
     pub(crate) fn stop(mut self) -> Result<ExitStatus> {
         self.signal(Signal::TERM)?;
         self.0.wait().context("waiting for the agent")

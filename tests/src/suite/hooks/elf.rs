@@ -103,7 +103,7 @@ fn mapping(how: Mapping) -> Vec<u8> {
 }
 
 /// The tool as a program; it can also be a loader.
-pub(super) fn tool() -> Vec<u8> {
+pub(in crate::suite) fn tool() -> Vec<u8> {
     program(&TOOL, None)
 }
 

@@ -5,7 +5,7 @@ pub(super) mod agent;
 mod calls;
 mod case;
 mod chance;
-mod elf;
+pub(super) mod elf;
 mod glob;
 mod learn;
 mod life;
