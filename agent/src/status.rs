@@ -193,22 +193,7 @@ impl Status {
             self.version, self.pid, self.build, self.kernel
         );
         let _ = writeln!(out, "profiles  {}   state {}", self.profiles, self.state);
-        out.push_str("hooks    ");
-        for hook in &self.hooks {
-            let word = match (hook.attached, hook.proven, &hook.beyond) {
-                (true, true, _) => "proven",
-                (true, false, Some(_)) => "attached",
-                (true, false, None) => "UNPROVEN",
-                (false, _, _) => "NOT ATTACHED",
-            };
-            let _ = write!(out, " {} {word}", hook.name);
-            if hook.recursion_misses > 0 {
-                let _ = write!(out, " ({} runs skipped)", hook.recursion_misses);
-            }
-            out.push(',');
-        }
-        out.pop();
-        out.push('\n');
+        let _ = writeln!(out, "hooks     {}", hooks(&self.hooks));
         self.tables(&mut out);
         let decisions: Vec<String> = self
             .decisions
@@ -279,5 +264,51 @@ impl Status {
                     .unwrap_or_default()
             );
         }
+    }
+}
+
+/// How many hooks there are, and by name those of which something is to be said.
+fn hooks(hooks: &[Hook]) -> String {
+    let named = |is: fn(&&Hook) -> bool, what: &str| {
+        let names: Vec<&str> = hooks.iter().filter(is).map(|hook| hook.name.as_str()).collect();
+        if names.is_empty() { String::new() } else { format!("; {what}: {}", names.join(", ")) }
+    };
+    let count = |is: fn(&&Hook) -> bool| hooks.iter().filter(is).count();
+    let mut said = format!("{} attached, {} proven", count(|hook| hook.attached), count(|hook| hook.proven));
+    said += &named(|hook| !hook.attached, "NOT ATTACHED");
+    said += &named(|hook| hook.attached && !hook.proven && hook.beyond.is_none(), "UNPROVEN");
+    said += &named(|hook| hook.attached && !hook.proven && hook.beyond.is_some(), "beyond a test here");
+    for hook in hooks.iter().filter(|hook| hook.recursion_misses > 0) {
+        let _ = write!(said, "; {}: {} runs skipped", hook.name, hook.recursion_misses);
+    }
+    said
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hooks_in_a_line() {
+        let hook = |name: &str, attached, proven, beyond: Option<&str>| Hook {
+            name: name.to_owned(),
+            attached,
+            proven,
+            beyond: beyond.map(str::to_owned),
+            recursion_misses: u64::from(name == "e"),
+            verified_instructions: 0,
+        };
+        assert_eq!(hooks(&[hook("a", true, true, None)]), "1 attached, 1 proven");
+        let all = [
+            hook("a", true, true, None),
+            hook("b", true, false, Some("why")),
+            hook("c", true, false, None),
+            hook("d", false, false, Some("why")),
+            hook("e", true, true, None),
+        ];
+        assert_eq!(
+            hooks(&all),
+            "4 attached, 2 proven; NOT ATTACHED: d; UNPROVEN: c; beyond a test here: b; e: 1 runs skipped"
+        );
     }
 }
