@@ -2,6 +2,7 @@
 
 mod bench;
 mod build;
+mod cases;
 mod demo;
 mod exec;
 mod fuzz;
@@ -39,6 +40,8 @@ enum Verb {
     Fuzz(fuzz::Options),
     /// Count what confinement costs, in instructions, and write docs/PERFORMANCE.md
     Bench(bench::Options),
+    /// Run every case of suite hooks beside AppArmor, and write docs/CASES.md
+    Cases(cases::Options),
     /// Boot a guest and run a command in it
     Vm(vm::Options),
     /// Learn, enforce and attack a real container, in a guest where this host cannot enforce
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Verb::Test(options) => test::run(&project, &options),
         Verb::Fuzz(options) => fuzz::run(&project, &options),
         Verb::Bench(options) => bench::run(&project, &options),
+        Verb::Cases(options) => cases::run(&project, &options),
         Verb::Vm(options) => vm::run(&project, &options),
         Verb::Demo(options) => demo::run(&project, &options),
     });

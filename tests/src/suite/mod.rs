@@ -26,6 +26,7 @@ pub(crate) fn run(name: &str, report: &mut Report) -> Result<()> {
         "boot" => boot::run(report),
         "containers" => containers::run(report),
         "demo" => demo::run(report),
+        "cases" => hooks::beside::run(report),
         "hooks" => hooks::run(report),
         "refuse" => refuse::run(report),
         "shell" => shell::run(report),

@@ -22,6 +22,8 @@ pub(crate) enum Suite {
     Boot,
     /// The eBPF programs, case by case, without any distribution
     Hooks,
+    /// The same cases beside AppArmor, for the table of what each denies
+    Cases,
     /// What enforcement survives: the agent killed, replaced, damaged, flooded
     Alive,
     /// A kernel that never calls BPF LSM programs: the agent must refuse
@@ -42,6 +44,7 @@ impl Suite {
         match self {
             Self::Boot => "boot",
             Self::Hooks => "hooks",
+            Self::Cases => "cases",
             Self::Alive => "alive",
             Self::Refuse => "refuse",
             Self::Containers => "containers",
@@ -55,7 +58,7 @@ impl Suite {
     pub(crate) fn wants_disk(self) -> bool {
         match self {
             Self::Boot | Self::Containers | Self::Bench | Self::Demo | Self::Shell => true,
-            Self::Hooks | Self::Alive | Self::Refuse => false,
+            Self::Hooks | Self::Cases | Self::Alive | Self::Refuse => false,
         }
     }
 
@@ -64,7 +67,7 @@ impl Suite {
             Self::Boot => 120,
             Self::Refuse => 180,
             Self::Demo => 600,
-            Self::Hooks => 1200,
+            Self::Hooks | Self::Cases => 1200,
             Self::Containers | Self::Alive => 1800,
             Self::Bench => 2400,
             Self::Shell => 24 * 3600,
@@ -76,6 +79,7 @@ impl Suite {
             Self::Refuse => " lsm=lockdown,capability,yama,apparmor",
             Self::Boot
             | Self::Hooks
+            | Self::Cases
             | Self::Alive
             | Self::Containers
             | Self::Bench

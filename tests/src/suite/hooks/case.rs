@@ -269,6 +269,16 @@ impl Case {
 
     /// Its profile, under the name `name`.
     pub(super) fn profile(&self, name: &str, mode: &str, dir: &str) -> Result<String> {
+        yaml(&json!({
+            "apiVersion": "stockade.dev/v1alpha1",
+            "kind": "Profile",
+            "metadata": {"name": name},
+            "spec": self.spec(mode, dir),
+        }))
+    }
+
+    /// What the profile says.
+    pub(super) fn spec(&self, mode: &str, dir: &str) -> Value {
         let mut exec = vec![json!({"path": "/stockade/guest"})];
         let mut files = vec![
             json!({"path": "/proc/self/**", "access": ["read"]}),
@@ -298,13 +308,7 @@ impl Case {
         if let Some(sessions) = &self.sessions {
             spec["sessions"] = sessions.clone();
         }
-        let profile = json!({
-            "apiVersion": "stockade.dev/v1alpha1",
-            "kind": "Profile",
-            "metadata": {"name": name},
-            "spec": spec,
-        });
-        yaml(&profile)
+        spec
     }
 }
 

@@ -2,6 +2,8 @@
 //! then what a running agent must survive.
 
 pub(super) mod agent;
+mod apparmor;
+pub(super) mod beside;
 mod calls;
 mod case;
 mod chance;
@@ -24,7 +26,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 
 use self::agent::{Agent, Event};
-use self::case::{Expected, Template};
+use self::case::{Case, Expected, Template};
 use self::scene::Scene;
 use super::Report;
 use crate::act::REFUSED;
@@ -117,7 +119,7 @@ impl Run<'_> {
     fn play(&self) -> Result<Trace> {
         let case = self.template.case(&self.dir)?;
         let scene = Scene::set(&case, &self.dir)?;
-        let mut command = match self.mode {
+        let command = match self.mode {
             Mode::Off => Command::new("/stockade/guest"),
             Mode::Audit | Mode::Enforce => {
                 let text = case.profile(&self.profile, "enforce", &self.dir)?;
@@ -127,14 +129,7 @@ impl Run<'_> {
                 command
             }
         };
-        command.stdin(scene.stdin()?);
-        if let Some(given) = &case.given {
-            let file = OpenOptions::new().read(true).write(true).open(given);
-            command.stdin(file.with_context(|| format!("opening {given}"))?);
-        }
-        let output = command.arg("act").args(&case.act).output().context("starting the actor")?;
-        let seen = scene.seen(&case, &String::from_utf8_lossy(&output.stdout))?;
-        Ok(Trace { code: output.status.code(), told: agent::told(&output), seen })
+        act(command, &case, &scene)
     }
 
     fn check(&self, trace: &Trace, events: &[Event]) -> Result<()> {
@@ -156,6 +151,18 @@ impl Run<'_> {
         let verdict = if self.mode == Mode::Enforce { "denied" } else { "would-deny" };
         compare(&expected, verdict, events)
     }
+}
+
+/// Has the actor that `command` starts do what the case says.
+fn act(mut command: Command, case: &Case, scene: &Scene) -> Result<Trace> {
+    command.stdin(scene.stdin()?);
+    if let Some(given) = &case.given {
+        let file = OpenOptions::new().read(true).write(true).open(given);
+        command.stdin(file.with_context(|| format!("opening {given}"))?);
+    }
+    let output = command.arg("act").args(&case.act).output().context("starting the actor")?;
+    let seen = scene.seen(case, &String::from_utf8_lossy(&output.stdout))?;
+    Ok(Trace { code: output.status.code(), told: agent::told(&output), seen })
 }
 
 /// Major and minor number of the kernel.
