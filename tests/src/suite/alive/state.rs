@@ -54,16 +54,12 @@ fn problem(words: Option<&str>) -> Result<Value> {
 /// An agent that runs says that it cannot write, judges on, and writes when it can.
 fn full(agent: Agent) -> Result<Agent> {
     let mut crowd = Crowd::start()?;
-    let mut file = OpenOptions::new().create(true).append(true).open(path("filler")).context("filling")?;
-    let block = vec![0; 1 << 16];
-    loop {
-        match file.write_all(&block) {
-            Ok(()) => {}
-            Err(error) if Errno::from_io_error(&error) == Some(Errno::NOSPC) => break,
-            Err(error) => return Err(error).context("filling"),
-        }
-    }
-    drop(file);
+    // Again and again: a log that is moved aside makes room.
+    eventually(PATIENCE, "a full disk", || {
+        fill()?;
+        let problems = agent::status()?["problems"].to_string();
+        Ok(problems.contains("the event log cannot be written").then_some(()))
+    })?;
     let status = problem(Some("the event log cannot be written"))?;
     ensure!(status["log"]["write_errors"].as_u64() > Some(0), "{}", status["log"]);
     // One that starts now has to write, too; whether it can or not, nothing is opened by it.
@@ -77,6 +73,19 @@ fn full(agent: Agent) -> Result<Agent> {
     problem(None)?;
     crowd.end()?;
     Ok(agent)
+}
+
+/// Takes all the room that is left.
+fn fill() -> Result<()> {
+    let mut file = OpenOptions::new().create(true).append(true).open(path("filler")).context("filling")?;
+    let block = vec![0; 1 << 16];
+    loop {
+        match file.write_all(&block) {
+            Ok(()) => {}
+            Err(error) if Errno::from_io_error(&error) == Some(Errno::NOSPC) => return Ok(()),
+            Err(error) => return Err(error).context("filling"),
+        }
+    }
 }
 
 fn remount(flags: MountFlags) -> Result<()> {
