@@ -59,6 +59,7 @@ fn report() -> Report {
         found: check.found,
         remedy: if check.ok { String::new() } else { check.remedy },
     }));
+    checks.push(hashes(Path::new(IMA)));
     checks.push(hook(&HOOK_DIRS.map(Path::new)));
     Report { ok: checks.iter().all(|check| check.ok || !check.required), kernel: support.release, checks }
 }
@@ -84,6 +85,26 @@ fn programs() -> Check {
         remedy: if ok { "" } else { "this binary was built without them; use `cargo xtask build`" }
             .to_owned(),
         found: build,
+    }
+}
+
+/// Where the kernel's integrity measurement shows itself.
+const IMA: &str = "/sys/kernel/security/ima";
+
+/// Only rules that name contents need it.
+fn hashes(ima: &Path) -> Check {
+    let ok = ima.exists();
+    Check {
+        name: "hashes of programs".to_owned(),
+        ok,
+        required: false,
+        found: if ok { "IMA is there" } else { "IMA is not there" }.to_owned(),
+        remedy: if ok {
+            ""
+        } else {
+            "exec rules with `sha256` let nothing start on this kernel (CONFIG_IMA)"
+        }
+        .to_owned(),
     }
 }
 
@@ -135,6 +156,13 @@ fn text(report: &Report) -> String {
 mod tests {
     use super::*;
     use crate::testing::TempDir;
+
+    #[test]
+    fn finds_what_hashes() {
+        let dir = TempDir::new("ima");
+        assert!(hashes(dir.path()).ok && !hashes(&dir.path().join("none")).ok);
+        assert!(!hashes(&dir.path().join("none")).required);
+    }
 
     #[test]
     fn finds_the_hook() {

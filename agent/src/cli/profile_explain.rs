@@ -1,6 +1,6 @@
 //! `stockade profile explain`: would this be allowed, and by which rule?
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, BufRead, Read as _, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use serde_json::json;
 use stockade_abi::access;
 use stockade_abi::reason::{Mode, Reason, Verdict};
 
-use crate::compile::{Decision, Object, Policy, Power, PowerDecision, compile};
+use crate::compile::{Decision, Object, Policy, Power, PowerDecision, Start, compile, digest};
 use crate::profile::{Profile, Shelf, read_any, read_any_file};
 
 mod near;
@@ -47,6 +47,9 @@ pub struct Args {
     /// The program that starts OBJECT, for exec rules that name parents
     #[arg(long, value_name = "PATH")]
     parent: Option<OsString>,
+    /// The SHA-256 of what OBJECT holds, for exec rules that name contents; the right one unless given
+    #[arg(long, value_name = "DIGEST", value_parser = content)]
+    sha256: Option<[u64; 4]>,
     /// How to print the answer
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -95,26 +98,16 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 fn ask(policy: &Policy, question: &Question, args: &Args) -> Decision {
-    let alone = policy.decide(&question.object(), question.access, args.session);
-    match &args.parent {
-        Some(parent) => started_by(policy, question, parent.as_bytes(), args.session, alone),
-        None => alone,
-    }
+    let Object::Path(path) = question.object() else {
+        return policy.decide(&question.object(), question.access, args.session);
+    };
+    let start = Start { parent: args.parent.as_deref().map(OsStr::as_bytes), content: args.sha256 };
+    policy.decide_exec(path, question.access, &start, args.session)
 }
 
-/// The decision when the program `parent` starts the object; `alone` is the one for whoever starts it.
-fn started_by(
-    policy: &Policy,
-    question: &Question,
-    parent: &[u8],
-    session: bool,
-    alone: Decision,
-) -> Decision {
-    let Object::Path(path) = question.object() else { return alone };
-    if alone.reason != Reason::NoRule || alone.missing != access::EXEC {
-        return alone;
-    }
-    policy.decide_exec(path, question.access, parent, session)
+fn content(text: &str) -> Result<[u64; 4], String> {
+    let digits = text.strip_prefix("sha256:").unwrap_or(text);
+    digest(digits).ok_or_else(|| "a digest has 64 hexadecimal digits".to_owned())
 }
 
 fn one(
@@ -197,6 +190,7 @@ fn because(decision: &Decision, missing: &[&str]) -> String {
     match decision.reason {
         Reason::PathTooLong => "no name of more than 4095 bytes can be judged".to_owned(),
         Reason::DenyRule => "a rule denies it, whatever the others grant".to_owned(),
+        Reason::OtherContent => "its rules name contents, and this is none of them".to_owned(),
         Reason::NotFromImage => {
             "no rule lets it start if it does not come from the image; that takes `from: any`".to_owned()
         }
@@ -306,6 +300,7 @@ pub(crate) fn answers_to(profile: &Profile, input: &[u8], json: bool) -> Vec<u8>
         object: None,
         session: false,
         parent: None,
+        sha256: None,
         output,
     };
     let policy = compile(profile, Mode::Enforce).unwrap();
@@ -341,6 +336,7 @@ mod tests {
             object: None,
             session,
             parent: None,
+            sha256: None,
             output,
         };
         stream(&profile, &policy, &args, &mut input.as_ref(), &mut out).unwrap();

@@ -13,7 +13,7 @@ use stockade_abi::reason::{Mode, Reason, Verdict};
 use super::events::state_dir;
 use super::profile_explain::Question;
 use super::{FAILURE, Format};
-use crate::compile::{Decision, Object, Policy, compile};
+use crate::compile::{Decision, Object, Policy, Start, compile};
 use crate::events::record::{Record, printable, text};
 use crate::events::render::{Peer, protocol_word};
 use crate::learn::review::object;
@@ -204,8 +204,10 @@ fn decide(policy: &Policy, done: &Done) -> Decision {
         return alone;
     }
     let parents = done.parents.iter();
-    let mut granted =
-        parents.map(|parent| policy.decide_exec(&done.object, done.access, parent.as_bytes(), done.session));
+    let mut granted = parents.map(|parent| {
+        let start = Start { parent: Some(parent.as_bytes()), ..Start::default() };
+        policy.decide_exec(&done.object, done.access, &start, done.session)
+    });
     granted.find(|decision| decision.verdict == Verdict::Allowed).unwrap_or(alone)
 }
 

@@ -38,9 +38,12 @@ pub(crate) struct Automaton {
 }
 
 impl Automaton {
-    /// Compiles `profile` and takes its automaton.
+    /// Compiles `profile` and takes its automaton. Contents that rules name are no part of it: they are compared as
+    /// words.
     pub(crate) fn compiled(profile: &Profile) -> Result<Self, CompileError> {
-        compile_table(profile).map(|table| Self::new(&table))
+        let mut bare = profile.clone();
+        bare.exec.iter_mut().for_each(|rule| rule.sha256.clear());
+        compile_table(&bare).map(|table| Self::new(&table))
     }
 
     pub(crate) fn new(table: &PolicyTable) -> Self {

@@ -37,6 +37,8 @@ pub(crate) struct Effect {
     pub(crate) member: u32,
     /// Groups whose members may start it.
     pub(crate) parents: u32,
+    /// Sets of contents that let it start.
+    pub(crate) pins: u32,
 }
 
 /// Where a program comes from says nothing about one that may not be started at all.
@@ -51,6 +53,7 @@ impl Effect {
             deny: self.deny.or(other.deny),
             member: self.member | other.member,
             parents: self.parents | other.parents,
+            pins: self.pins | other.pins,
         }
     }
 
@@ -62,6 +65,7 @@ impl Effect {
     /// What remains when a denial wins over every approval, and an approval for all over one for some.
     pub(crate) fn grant(self) -> Grant {
         let settled = (self.allow.container | self.deny.container) & EXEC != 0;
+        let denied = self.deny.container & EXEC != 0;
         Grant {
             container: startable(self.allow.container & !self.deny.container),
             session: startable(self.allow.session & !self.deny.session),
@@ -69,6 +73,8 @@ impl Effect {
             session_denied: self.deny.session,
             member: self.member,
             parents: if settled { 0 } else { self.parents },
+            // Also of what may start from the image, the right content may come from anywhere.
+            pins: if denied { 0 } else { self.pins },
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use stockade_abi::table::LARGE;
+use stockade_abi::table::{LARGE, PINS_MAX};
 
 use super::check::TableError;
 use super::glob::GlobError;
@@ -80,6 +80,15 @@ pub enum CompileError {
         /// The first rule whose list is one too many.
         rule: Box<Named>,
     },
+    /// More contents than a table has room for, or more lists of them than a grant has bits for.
+    #[error(
+        "{rule}: the profile names more than {PINS_MAX} contents, or has more than {GROUPS_MAX} different lists of `sha256`\n\
+         let one list name the contents of several programs"
+    )]
+    TooManyPins {
+        /// The first rule whose list is one too many.
+        rule: Box<Named>,
+    },
     /// What was made is no table.
     #[error("the profile's table does not pass its check, which is a fault of this program: {0}")]
     Check(#[from] TableError),
@@ -95,7 +104,9 @@ impl CompileError {
     /// The rules to change, the first of them most.
     pub fn rules(&self) -> &[Named] {
         match self {
-            Self::Glob { rule, .. } | Self::TooManyParents { rule } => std::slice::from_ref(&**rule),
+            Self::Glob { rule, .. } | Self::TooManyParents { rule } | Self::TooManyPins { rule } => {
+                std::slice::from_ref(&**rule)
+            }
             Self::TooLarge { worst, .. } | Self::TooLong { worst } | Self::TooComplex { worst } => worst,
             Self::Check(_) => &[],
         }
@@ -104,7 +115,9 @@ impl CompileError {
     /// The same with rules named by where they stand: in `profile`, or in a rule set that it includes.
     pub(super) fn of(mut self, profile: &Profile) -> Self {
         match &mut self {
-            Self::Glob { rule, .. } | Self::TooManyParents { rule } => rule.find(profile),
+            Self::Glob { rule, .. } | Self::TooManyParents { rule } | Self::TooManyPins { rule } => {
+                rule.find(profile)
+            }
             Self::TooLarge { worst, .. } | Self::TooLong { worst } | Self::TooComplex { worst } => {
                 worst.iter_mut().for_each(|rule| rule.find(profile));
             }

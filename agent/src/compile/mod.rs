@@ -40,13 +40,14 @@ pub(crate) use dfa::Dfa;
 pub use error::{CompileError, Named};
 pub use glob::{GlobError, escape};
 pub(crate) use nfa::Label;
-pub use policy::{Decision, Object, Policy, StartKind};
+pub use policy::{Decision, Object, Policy, Start, StartKind};
 pub use policy_table::PolicyTable;
 pub use power::{Power, PowerDecision, PowerRule};
 pub(crate) use power::{powers, rules as power_rules};
 pub(crate) use rule::Network;
 pub use rule::{RuleRef, Section};
 pub(crate) use several::{Item, Several};
+pub(crate) use source::digest;
 
 use crate::profile::Profile;
 use dfa::TooMuch;
@@ -102,7 +103,7 @@ fn table(source: &Source, powers: &Powers) -> Result<PolicyTable, CompileError> 
         .map(Effect::grant)
         .collect();
     let minimal = minimise::minimise(&dfa, &grants);
-    let table = pack::pack(&minimal, &dfa.classes, powers)
+    let table = pack::pack(&minimal, &dfa.classes, powers, &source.pins)
         .map_err(|words| CompileError::TooLarge { words, worst: worst() })?;
     check(table.words())?;
     Ok(table)

@@ -1,6 +1,6 @@
 //! The automaton laid out as the words of [`stockade_abi::table`].
 //!
-//! Grants come first, then runs, then branches. A branch looks only at words behind its own place, so it
+//! Grants come first, then pins, then runs, then branches. A branch looks only at words behind its own place, so it
 //! never meets a word whose lower half could pass for its number by chance: what it meets is a word of
 //! another branch, which begins with another number, or one that begins with the number of a grant,
 //! which is lower than the place of any branch.
@@ -9,8 +9,8 @@ mod branch;
 mod run;
 
 use stockade_abi::table::{
-    CLASSES, FORMAT, GRANT_WORDS, GRANTS, HOLD, LARGE, MAGIC, MEDIUM, MORE_STARTS, PLAIN, POWERS, Powers,
-    RUN, SMALL, STARTS, USED, pair,
+    CLASSES, FORMAT, GRANT_WORDS, GRANTS, HOLD, LARGE, MAGIC, MEDIUM, MORE_STARTS, PIN_WORDS, PINS, PLAIN,
+    POWERS, Pin, Powers, RUN, SMALL, STARTS, USED, pair,
 };
 
 use super::classes::Classes;
@@ -21,13 +21,19 @@ use branch::{Branch, Branches};
 use run::Runs;
 
 /// The table; or how many words it would need, at least.
-pub(crate) fn pack(minimal: &Minimal, classes: &Classes, powers: &Powers) -> Result<PolicyTable, usize> {
+pub(crate) fn pack(
+    minimal: &Minimal,
+    classes: &Classes,
+    powers: &Powers,
+    pins: &[Pin],
+) -> Result<PolicyTable, usize> {
     let columns = Columns::new(classes);
     let runs = Runs::new(minimal, classes);
     let branches = branches(minimal, classes, &runs);
-    let after_grants =
+    let first_pin =
         (GRANTS as usize).saturating_add(minimal.grants.len().saturating_mul(GRANT_WORDS as usize));
-    let first = after_grants.saturating_add(runs.words());
+    let after_pins = first_pin.saturating_add(pins.len().saturating_mul(PIN_WORDS as usize));
+    let first = after_pins.saturating_add(runs.words());
     let least = first.saturating_add(branches.cells());
     if least > LARGE {
         return Err(least);
@@ -39,7 +45,7 @@ pub(crate) fn pack(minimal: &Minimal, classes: &Classes, powers: &Powers) -> Res
     let slash = columns.of(classes.of(b'/'));
     let mut numbers = vec![0; minimal.rows.len()];
     for (state, byte) in runs.places() {
-        numbers[state as usize] = number(after_grants.saturating_mul(8).saturating_add(byte)) | RUN;
+        numbers[state as usize] = number(after_pins.saturating_mul(8).saturating_add(byte)) | RUN;
     }
     for (branch, base) in branches.list.iter().zip(&bases) {
         let holds = branch.own
@@ -64,6 +70,10 @@ pub(crate) fn pack(minimal: &Minimal, classes: &Classes, powers: &Powers) -> Res
     for (word, value) in words.iter_mut().skip(POWERS as usize).zip(powers.words()) {
         *word = value;
     }
+    words[PINS as usize] = pair(number(first_pin), number(pins.len()));
+    for (word, value) in words.iter_mut().skip(first_pin).zip(pins.iter().flat_map(Pin::words)) {
+        *word = value;
+    }
     for (byte, class) in classes.of_byte.iter().enumerate() {
         set_byte(&mut words, (CLASSES as usize).saturating_mul(8).saturating_add(byte), columns.of(*class));
     }
@@ -72,7 +82,7 @@ pub(crate) fn pack(minimal: &Minimal, classes: &Classes, powers: &Powers) -> Res
         *word = value;
     }
     for (at, byte) in runs.bytes(&numbers) {
-        set_byte(&mut words, after_grants.saturating_mul(8).saturating_add(at), byte);
+        set_byte(&mut words, after_pins.saturating_mul(8).saturating_add(at), byte);
     }
     for (branch, base) in branches.list.iter().zip(&bases) {
         let state = numbers[branch.state as usize];

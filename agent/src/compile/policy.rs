@@ -52,6 +52,15 @@ impl StartKind {
     pub const ALL: [Self; 4] = [Self::Path, Self::ProcSelf, Self::ThreadSelf, Self::Peer];
 }
 
+/// What is known of the start of a program besides its path.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Start<'a> {
+    /// The program that the process which starts it runs; none is in no rule's `parents`.
+    pub parent: Option<&'a [u8]>,
+    /// SHA-256 of what it holds, as in a table; unless it is given, it is what a rule means.
+    pub content: Option<[u64; 4]>,
+}
+
 /// The answer to one question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
@@ -104,8 +113,9 @@ impl Policy {
 
     /// Judges `access` to `object`, by the container's own processes or by a session. Who asks is not
     /// known, so what only the children of some programs may start is not granted.
+    /// And what is started is what a rule that names contents means.
     pub fn decide(&self, object: &Object<'_>, access: AccessSet, session: bool) -> Decision {
-        self.judge(object, access, session, 0)
+        self.judge(object, access, session, (0, None))
     }
 
     /// Every access that the container's own processes have to `object`; to start it, if only some of them do.
@@ -113,14 +123,15 @@ impl Policy {
         let Some(at) = locate(object) else { return 0 };
         let grant = self.table.grant(self.walk(at));
         let started = if grant.parents == 0 { 0 } else { EXEC };
-        (grant.container | started) & !grant.denied
+        (grant.container | started | if grant.pins == 0 { 0 } else { EXEC }) & !grant.denied
     }
 
-    /// Judges `access`, the start of the program at `path`, by a process that runs the program at `parent`.
-    pub fn decide_exec(&self, path: &[u8], access: AccessSet, parent: &[u8], session: bool) -> Decision {
+    /// Judges `access`, the start of the program at `path`.
+    pub fn decide_exec(&self, path: &[u8], access: AccessSet, start: &Start<'_>, session: bool) -> Decision {
         // Of a parent whose name is too long, nothing is known.
-        let member = locate(&Object::Path(parent)).map_or(0, |at| self.table.grant(self.walk(at)).member);
-        self.judge(&Object::Path(path), access, session, member)
+        let parent = start.parent.and_then(|parent| locate(&Object::Path(parent)));
+        let member = parent.map_or(0, |at| self.table.grant(self.walk(at)).member);
+        self.judge(&Object::Path(path), access, session, (member, start.content.as_ref()))
     }
 
     /// Judges the use of `power`. The rule is absent from a decision that no rule made, and where a profile
@@ -149,7 +160,13 @@ impl Policy {
         self.power_rules.iter().filter(move |rule| rule.power == power)
     }
 
-    fn judge(&self, object: &Object<'_>, access: AccessSet, session: bool, member: u32) -> Decision {
+    fn judge(
+        &self,
+        object: &Object<'_>,
+        access: AccessSet,
+        session: bool,
+        (member, content): (u32, Option<&[u64; 4]>),
+    ) -> Decision {
         let decision = |reason: Reason, rule: Option<&RuleRef>, missing| Decision {
             verdict: reason.verdict(Some(self.mode)),
             reason,
@@ -163,16 +180,23 @@ impl Policy {
         if grant.parents & member != 0 {
             granted |= EXEC;
         }
+        // Only where it is asked: most grants have no pins.
+        let sets = if grant.pins == 0 { 0 } else { grant.pins & self.table.sets(content, member) };
+        if sets != 0 {
+            granted |= EXEC | DRIFT;
+        }
         let missing = access & !granted;
         if access & denied != 0 {
             let rule = self.first(at, access & denied, |rule| rule.effect.deny.of(session));
             decision(Reason::DenyRule, rule, missing)
+        } else if missing & EXEC != 0 && grant.pins != 0 && content.is_some() {
+            decision(Reason::OtherContent, None, missing)
         } else if missing == DRIFT {
             decision(Reason::NotFromImage, None, missing)
         } else if missing != 0 {
             decision(Reason::NoRule, None, missing)
         } else {
-            let rule = self.first(at, access, |rule| rule.grants(session, member));
+            let rule = self.first(at, access, |rule| rule.grants(session, member, sets));
             decision(Reason::Rule, rule, missing)
         }
     }

@@ -1,7 +1,8 @@
 //! The form of a policy that the kernel takes, without the names of its rules.
 
-use stockade_abi::table::{self, Grant, MORE_STARTS, STARTS, Table as _, high, low};
+use stockade_abi::table::{self, Grant, MORE_STARTS, Pin, STARTS, Table as _, high, low};
 
+use super::check;
 use super::policy::StartKind;
 
 /// A compiled profile's table.
@@ -46,6 +47,13 @@ impl PolicyTable {
     /// The state that follows `state` on `byte`.
     pub fn next(&self, state: u32, byte: u8) -> u32 {
         table::step(self.words.as_slice(), state, byte)
+    }
+
+    /// The sets of contents that let a member of the groups `member` start a program of this content; whatever it
+    /// is, of `None`.
+    pub fn sets(&self, content: Option<&[u64; 4]>, member: u32) -> u32 {
+        let right = |pin: &Pin| pin.is_for(u32::MAX, member) && content.is_none_or(|is| *is == pin.digest);
+        check::pins(&self.words).filter(right).fold(0, |sets, pin| sets | pin.set)
     }
 
     /// What is granted when a name ends in `state`.

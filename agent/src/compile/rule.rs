@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use stockade_abi::access::{AccessSet, EXEC};
+use stockade_abi::access::{AccessSet, DRIFT, EXEC};
 
 use super::effect::Effect;
 use crate::profile::{ListenRule, PeerRule};
@@ -96,14 +96,16 @@ impl Rule {
     /// The accesses it speaks of: granted, perhaps on a condition, or denied.
     pub(crate) fn access(&self, session: bool) -> AccessSet {
         let effect = self.effect;
-        let conditional = if effect.parents == 0 { 0 } else { EXEC };
+        let conditional = if effect.parents | effect.pins == 0 { 0 } else { EXEC };
         effect.allow.of(session) | effect.deny.of(session) | conditional
     }
 
-    /// The accesses it grants when the process that asks is in the groups `member`.
-    pub(crate) fn grants(&self, session: bool, member: u32) -> AccessSet {
-        let conditional = if self.effect.parents & member == 0 { 0 } else { EXEC };
-        self.effect.allow.of(session) | conditional
+    /// The accesses it grants when the process that asks is in the groups `member`, and starts what is in the sets of
+    /// contents `sets`.
+    pub(crate) fn grants(&self, session: bool, member: u32, sets: u32) -> AccessSet {
+        let by_parents = if self.effect.parents & member == 0 { 0 } else { EXEC };
+        let by_content = if self.effect.pins & sets == 0 { 0 } else { EXEC | DRIFT };
+        self.effect.allow.of(session) | by_parents | by_content
     }
 
     /// Whether it only says which programs belong to a group of parents.

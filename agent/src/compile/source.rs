@@ -2,6 +2,7 @@
 
 use stockade_abi::access::{self, AccessSet};
 use stockade_abi::object::{OWN_TID, View};
+use stockade_abi::table::{PINS_MAX, Pin};
 
 use super::effect::{Effect, Sides};
 use super::error::{CompileError, Named};
@@ -9,7 +10,7 @@ use super::glob::{self, Flat, GlobError, Kind, Token};
 use super::pattern::{Patterns, Root};
 use super::peer;
 use super::rule::{Network, Rule, RuleId, RuleRef, Section};
-use crate::profile::{FileRule, PeerRule, Profile};
+use crate::profile::{ExecRule, FileRule, PeerRule, Profile};
 
 /// Lists of parents that a profile can tell apart: one bit each in a grant.
 pub(crate) const GROUPS_MAX: usize = 32;
@@ -21,6 +22,10 @@ pub(crate) struct Source {
     pub(crate) patterns: Patterns,
     /// Lists of parents, sorted; the position is the group.
     groups: Vec<Vec<String>>,
+    /// Sets of contents with their lists of parents, sorted; the position is the set.
+    sets: Vec<(Vec<String>, Vec<String>)>,
+    /// The contents.
+    pub(crate) pins: Vec<Pin>,
 }
 
 impl Source {
@@ -28,7 +33,11 @@ impl Source {
         let mut source = Self::default();
         for (index, rule) in profile.exec.iter().enumerate() {
             let at = RuleRef { section: Section::Exec, index, text: rule.path.clone() };
-            if rule.parents.is_empty() {
+            if !rule.sha256.is_empty() {
+                let pins = source.pin(&at, rule)?;
+                let id = source.path(at, Effect { pins, ..Effect::default() })?;
+                source.rules[id as usize].parents.clone_from(&rule.parents);
+            } else if rule.parents.is_empty() {
                 let effect = Effect { allow: Sides::both(rule.from.access()), ..Effect::default() };
                 source.path(at, effect)?;
             } else {
@@ -150,6 +159,31 @@ impl Source {
         Ok(fresh)
     }
 
+    /// The set of contents that `rule` names, as its bit.
+    fn pin(&mut self, at: &RuleRef, rule: &ExecRule) -> Result<u32, CompileError> {
+        let sorted = |list: &[String]| {
+            let mut list = list.to_vec();
+            list.sort_unstable();
+            list.dedup();
+            list
+        };
+        let set = (sorted(&rule.sha256), sorted(&rule.parents));
+        if let Some(known) = self.sets.iter().position(|known| *known == set) {
+            return Ok(1 << known);
+        }
+        let too_many = || CompileError::TooManyPins { rule: Box::new(at.clone().into()) };
+        let fresh = self.sets.len();
+        if fresh >= GROUPS_MAX || self.pins.len().saturating_add(set.0.len()) > PINS_MAX as usize {
+            return Err(too_many());
+        }
+        let parents = if set.1.is_empty() { 0 } else { 1 << self.group(at, &set.1)? };
+        // The reader takes nothing but 64 hexadecimal digits.
+        let digests = set.0.iter().filter_map(|text| digest(text));
+        self.pins.extend(digests.map(|digest| Pin { set: 1 << fresh, parents, digest }));
+        self.sets.push(set);
+        Ok(1 << fresh)
+    }
+
     /// The rules with the longest patterns.
     fn longest(&self) -> Vec<Named> {
         let mut cost = vec![0usize; self.rules.len()];
@@ -158,6 +192,19 @@ impl Source {
         }
         super::error::dearest(&cost, &self.rules)
     }
+}
+
+/// A digest in hexadecimal digits, as the table has it; `None` for anything else.
+pub(crate) fn digest(text: &str) -> Option<[u64; 4]> {
+    let mut words = [0; 4];
+    if text.len() != 64 {
+        return None;
+    }
+    for (word, at) in words.iter_mut().zip((0..).step_by(16)) {
+        // The first digits are the first bytes, and those are the lowest.
+        *word = u64::from_str_radix(text.get(at..at + 16)?, 16).ok()?.swap_bytes();
+    }
+    Some(words)
 }
 
 fn paths(glob: &str) -> Result<Vec<Flat>, GlobError> {

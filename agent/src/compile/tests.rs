@@ -3,6 +3,7 @@
 mod deny;
 mod limits;
 mod parents;
+mod pins;
 mod power;
 mod random;
 mod reference;

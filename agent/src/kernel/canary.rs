@@ -77,17 +77,17 @@ pub(super) fn run(maps: &mut Maps, exe: &Path, pins: &Path) -> Result<Vec<(Hook,
     let noticed = notices_renames(maps, pins)?;
     let after = counts(maps)?;
     let counted = before.iter().zip(after).map(|(before, after)| after > *before);
-    let refused = |hook: Hook| tried.iter().any(|name| name == hook.kernel_name());
-    let went_through =
-        |hook: Hook| tried.iter().any(|name| name.strip_prefix('+') == Some(hook.kernel_name()));
+    let refused = |hook: Hook| tried.iter().any(|name| name == hook.name());
+    let went_through = |hook: Hook| tried.iter().any(|name| name.strip_prefix('+') == Some(hook.name()));
     let proof = |(hook, counted): (Hook, bool)| {
         let proven = if hook == Hook::Renamed {
             noticed
         } else if hook == Hook::IoctlCompat {
             // This program has no system calls of 32 bits; the kernel asks both hooks in one place.
             refused(Hook::Ioctl)
-        } else if hook == Hook::Started || hook == Hook::ModuleRequest {
-            // The first cannot refuse; for the other the system call answers the same whether or not it did.
+        } else if matches!(hook, Hook::Started | Hook::Content | Hook::ModuleRequest) {
+            // The first cannot refuse, and the second does not; for the third the system call answers the same
+            // whether or not it did.
             counted
         } else {
             counted && refused(hook)
@@ -214,7 +214,7 @@ fn attempts(place: &Path) -> io::Result<io::Error> {
     let (mut refused, mut powers) = (Vec::new(), Vec::new());
     let mut note = |hook: Hook, is_refused: bool| {
         if is_refused {
-            refused.push(hook.kernel_name());
+            refused.push(hook.name());
         }
     };
     note(Hook::FileOpen, is_denied(fs::File::open("/")));
@@ -248,9 +248,9 @@ fn attempts(place: &Path) -> io::Result<io::Error> {
     note(Hook::SbMount, is_denied(mounted.map_err(io::Error::from)));
     note(Hook::Chroot, is_denied(chroot("/").map_err(io::Error::from)));
     super::attempts::powers(&module, key, |hook, result| match result {
-        Ok(()) => powers.push(format!("+{}", hook.kernel_name())),
+        Ok(()) => powers.push(format!("+{}", hook.name())),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            powers.push(hook.kernel_name().to_owned());
+            powers.push(hook.name().to_owned());
         }
         Err(_) => {}
     });

@@ -27,7 +27,7 @@ pub enum KernelError {
     #[error("the kernel refused the eBPF object: {0}")]
     Load(#[source] Box<aya::EbpfError>),
     /// One program was refused.
-    #[error("the kernel refused the program for hook {}: {source:?}", hook.kernel_name())]
+    #[error("the kernel refused the program for hook {}: {source:?}", hook.name())]
     Program {
         /// Its hook.
         hook: Hook,
@@ -39,7 +39,7 @@ pub enum KernelError {
     #[error("loading the programs failed inside the agent; this is a bug")]
     Loader,
     /// The object has no such program.
-    #[error("the eBPF object has no program for hook {}", .0.kernel_name())]
+    #[error("the eBPF object has no program for hook {}", .0.name())]
     NoProgram(Hook),
     /// A map operation failed.
     #[error("map {map}: {source}")]

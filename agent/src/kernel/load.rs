@@ -202,7 +202,7 @@ impl Kernel {
             let facts = Facts::of(&Pins::program(&own, hook));
             let proof = self.proofs.get(&(hook as u32)).copied();
             HookState {
-                name: hook.kernel_name(),
+                name: hook.name(),
                 attached: Pins::link(&own, hook).exists(),
                 proven: proof == Some(Proof::Proven),
                 beyond: if proof == Some(Proof::Beyond) { hook.beyond() } else { None },
@@ -385,7 +385,7 @@ fn verify(ebpf: &mut Ebpf, kernel: &Btf, hooks: &[Hook]) -> Result<(), KernelErr
         while let Some((hook, program)) = next() {
             let began = Instant::now();
             let loaded = program.load(hook.kernel_name(), kernel);
-            tracing::debug!(hook = hook.kernel_name(), took = ?began.elapsed(), "the verifier is through");
+            tracing::debug!(hook = hook.name(), took = ?began.elapsed(), "the verifier is through");
             loaded.map_err(|source| refused(hook, source))?;
         }
         Ok(())

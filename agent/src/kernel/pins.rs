@@ -68,11 +68,11 @@ impl Pins {
     }
 
     pub(super) fn link(directory: &Path, hook: Hook) -> PathBuf {
-        directory.join(format!("{}-link", hook.kernel_name()))
+        directory.join(format!("{}-link", hook.name()))
     }
 
     pub(super) fn program(directory: &Path, hook: Hook) -> PathBuf {
-        directory.join(format!("{}-program", hook.kernel_name()))
+        directory.join(format!("{}-program", hook.name()))
     }
 
     /// The directory of another ABI that is in force, from which this one can take over. Refuses when it

@@ -191,7 +191,7 @@ pub(super) static EXEC_RULE: Object = Object {
         field(
             "sha256",
             Holds::List(&Holds::Digest),
-            "SHA-256 digests of the contents it may have; any if absent",
+            "SHA-256 digests of the contents it may have, wherever it comes from; any if absent",
         ),
         field("args", Holds::List(&Holds::Text), "For the reader only: arguments are not judged"),
         field("parents", Holds::List(&Holds::Glob), "Globs of the programs that may start it; any if absent"),

@@ -1,7 +1,7 @@
 //! The hooks that stockade attaches to.
 
 macro_rules! hooks {
-    ($($(#[$doc:meta])* $name:ident = $kernel:literal / $program:literal $(unless $without:literal)? $(beyond $beyond:literal)?;)+) => {
+    ($($(#[$doc:meta])* $name:ident = $kernel:literal / $program:literal $(as $called:literal)? $(unless $without:literal)? $(beyond $beyond:literal)?;)+) => {
         /// One LSM hook with its program.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u32)]
@@ -19,6 +19,13 @@ macro_rules! hooks {
             /// Hooks for which there is room in the maps: the next build may have more, and goes on with
             /// the maps of this one.
             pub const ROOM: usize = 128;
+
+            /// What it is called: the kernel's hook, unless another program is attached to that too.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => hooks!(@first $($called)? $kernel),)+
+                }
+            }
 
             /// Name of the kernel's hook.
             pub const fn kernel_name(self) -> &'static str {
@@ -52,6 +59,8 @@ macro_rules! hooks {
             }
         }
     };
+    (@first $kernel:literal) => { $kernel };
+    (@first $called:literal $kernel:literal) => { $called };
     (@maybe) => { None };
     (@maybe $reason:literal) => { Some($reason) };
 }
@@ -59,6 +68,9 @@ macro_rules! hooks {
 hooks! {
     /// Judges a program about to start, and labels the first one of a subject.
     Exec = "bprm_check_security" / "stockade_exec";
+    /// Takes the content of a program about to start, before [`Self::Exec`] judges it: of programs at one hook, the
+    /// kernel runs first what was attached last.
+    Content = "bprm_check_security" / "stockade_content" as "bprm_check_content";
     /// Makes a program that has started the one its process is known by.
     Started = "bprm_committed_creds" / "stockade_started";
     /// Judges opening a file.

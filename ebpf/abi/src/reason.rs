@@ -76,11 +76,13 @@ pub enum Reason {
     WiderRules = 13,
     /// Rules grant the start of a program that comes from the image, and this one does not.
     NotFromImage = 14,
+    /// Rules grant the start of a program of certain contents, and this one has another.
+    OtherContent = 15,
 }
 
 impl Reason {
     /// Number of counters needed to count by reason: values start at 1.
-    pub const COUNT: usize = 15;
+    pub const COUNT: usize = 16;
 
     /// Counters for which there is room in the maps: the next build may have more reasons, and goes on
     /// with the maps of this one.
@@ -102,6 +104,7 @@ impl Reason {
         Self::Guarded,
         Self::WiderRules,
         Self::NotFromImage,
+        Self::OtherContent,
     ];
 
     /// The direction in which a decision with this reason goes under `mode`.
@@ -116,6 +119,7 @@ impl Reason {
             | Self::DenyRule
             | Self::WiderRules
             | Self::NotFromImage
+            | Self::OtherContent
             | Self::PathTooLong
             | Self::PathUnreadable
             | Self::ScratchBusy
@@ -140,7 +144,8 @@ impl Reason {
             | Self::DenyRule
             | Self::Guarded
             | Self::WiderRules
-            | Self::NotFromImage => true,
+            | Self::NotFromImage
+            | Self::OtherContent => true,
             Self::PathTooLong
             | Self::PathUnreadable
             | Self::ScratchBusy
@@ -169,6 +174,7 @@ impl Reason {
             Self::Guarded => "guarded",
             Self::WiderRules => "wider-rules",
             Self::NotFromImage => "not-from-image",
+            Self::OtherContent => "other-content",
         }
     }
 }
@@ -271,8 +277,8 @@ impl TryFrom<u8> for Reason {
     type Error = UnknownValue;
     fn try_from(value: u8) -> Result<Self, UnknownValue> {
         match value {
-            1..=14 => Ok(Self::ALL[usize::from(value) - 1]),
-            0 | 15.. => Err(UnknownValue { what: "reason", value }),
+            1..=15 => Ok(Self::ALL[usize::from(value) - 1]),
+            0 | 16.. => Err(UnknownValue { what: "reason", value }),
         }
     }
 }

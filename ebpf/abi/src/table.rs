@@ -7,8 +7,10 @@
 //! word 2         start state of paths | of /proc/self << 32
 //! word 3         start state of /proc/self/task/<own> | of peers << 32
 //! words 4..9     powers: what is granted without an object
-//! words 9..41    class of each byte value, one byte each
-//! words 41..     grants, GRANT_WORDS each; the first of them grants nothing
+//! word 9         where the pins stand | how many there are << 32
+//! words 10..42   class of each byte value, one byte each
+//! words 42..     grants, GRANT_WORDS each; the first of them grants nothing
+//! then           pins, PIN_WORDS each
 //! then           states
 //! ```
 //!
@@ -35,7 +37,7 @@ use crate::facility::{self, FacilitySet};
 /// First half of word 0.
 pub const MAGIC: u32 = 0x4b53_5453;
 /// Second half of word 0: the version of this format.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// Index of the word that holds the words in use and the number of grants.
 pub const USED: u32 = 1;
@@ -45,14 +47,20 @@ pub const STARTS: u32 = 2;
 pub const MORE_STARTS: u32 = 3;
 /// Index of the first word of the powers.
 pub const POWERS: u32 = 4;
+/// Index of the word that says where the pins stand, and how many there are.
+pub const PINS: u32 = POWERS + POWER_WORDS;
 /// Index of the first word of the class map.
-pub const CLASSES: u32 = POWERS + POWER_WORDS;
+pub const CLASSES: u32 = PINS + 1;
 /// Index of the first grant.
 pub const GRANTS: u32 = CLASSES + 32;
 /// Words of the powers.
 pub const POWER_WORDS: u32 = 5;
 /// Words of one grant.
-pub const GRANT_WORDS: u32 = 3;
+pub const GRANT_WORDS: u32 = 4;
+/// Words of one pin.
+pub const PIN_WORDS: u32 = 5;
+/// Pins that a table can have.
+pub const PINS_MAX: u32 = 1024;
 
 /// The dead state.
 pub const DEAD: u32 = 0;
@@ -88,6 +96,39 @@ pub struct Grant {
     pub member: u32,
     /// The groups of parents whose members may start it, besides what is granted to everybody.
     pub parents: u32,
+    /// The sets of [pins](Pin) whose contents let it start, wherever it comes from, one bit each.
+    pub pins: u32,
+}
+
+/// The content that a program may have, for rules that name contents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Pin {
+    /// The set it belongs to: one bit.
+    pub set: u32,
+    /// The groups of parents whose members it lets start the program; 0: everybody.
+    pub parents: u32,
+    /// SHA-256 of the content, as little-endian words.
+    pub digest: [u64; 4],
+}
+
+impl Pin {
+    /// The words of the table that stand for it.
+    pub const fn words(&self) -> [u64; PIN_WORDS as usize] {
+        let [a, b, c, d] = self.digest;
+        [pair(self.set, self.parents), a, b, c, d]
+    }
+
+    /// The pin that stands in a table as `words`.
+    pub const fn from_words(words: [u64; PIN_WORDS as usize]) -> Self {
+        let [first, a, b, c, d] = words;
+        Self { set: low(first), parents: high(first), digest: [a, b, c, d] }
+    }
+
+    /// Whether it lets a member of the groups `member` start a program of the sets `sets`.
+    #[inline(always)]
+    pub const fn is_for(&self, sets: u32, member: u32) -> bool {
+        self.set & sets != 0 && (self.parents == 0 || self.parents & member != 0)
+    }
 }
 
 impl Grant {
@@ -97,12 +138,13 @@ impl Grant {
             pair(self.container, self.session),
             pair(self.denied, self.session_denied),
             pair(self.member, self.parents),
+            pair(self.pins, 0),
         ]
     }
 
     /// The grant that stands in a table as `words`.
     pub const fn from_words(words: [u64; GRANT_WORDS as usize]) -> Self {
-        let [granted, denied, groups] = words;
+        let [granted, denied, groups, pins] = words;
         Self {
             container: low(granted),
             session: high(granted),
@@ -110,6 +152,7 @@ impl Grant {
             session_denied: high(denied),
             member: low(groups),
             parents: high(groups),
+            pins: low(pins),
         }
     }
 }
@@ -258,7 +301,7 @@ pub fn grant_number<T: Table + ?Sized>(table: &T, state: u32) -> u32 {
     if state == DEAD || state & (RUN | PLAIN) != 0 { 0 } else { low(table.word(state & PLACE)) }
 }
 
-/// One word of a grant: 0 what is granted, 1 what is denied, 2 groups of parents.
+/// One word of a grant: 0 what is granted, 1 what is denied, 2 groups of parents, 3 sets of pins.
 #[inline(always)]
 pub fn grant_word<T: Table + ?Sized>(table: &T, number: u32, word: u32) -> u64 {
     table.word(GRANTS.wrapping_add(number.wrapping_mul(GRANT_WORDS)).wrapping_add(word))
@@ -272,6 +315,7 @@ pub fn grant<T: Table + ?Sized>(table: &T, state: u32) -> Grant {
         grant_word(table, number, 0),
         grant_word(table, number, 1),
         grant_word(table, number, 2),
+        grant_word(table, number, 3),
     ])
 }
 

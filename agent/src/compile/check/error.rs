@@ -26,6 +26,12 @@ pub enum TableError {
     /// A grant that no rules can come to.
     #[error("grant {0} of the table is one that no rules can come to")]
     Grant(u32),
+    /// Pins in the wrong place, or more than there is room for.
+    #[error("the table says that it has {0} pins, or has them in the wrong place")]
+    Pins(u32),
+    /// A pin that no rules can come to.
+    #[error("pin {0} of the table is one that no rules can come to")]
+    Pin(u32),
     /// Powers that no rules can come to.
     #[error("the capabilities and facilities of the table are none that rules can come to")]
     Powers,

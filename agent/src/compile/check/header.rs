@@ -1,7 +1,8 @@
 //! The first words.
 
 use stockade_abi::table::{
-    CLASSES, FORMAT, GRANT_WORDS, GRANTS, LARGE, MAGIC, MEDIUM, SMALL, USED, high, low, pair,
+    CLASSES, FORMAT, GRANT_WORDS, GRANTS, LARGE, MAGIC, MEDIUM, PIN_WORDS, PINS, PINS_MAX, SMALL, USED, high,
+    low, pair,
 };
 
 use super::TableError;
@@ -11,7 +12,8 @@ pub(super) struct Header {
     /// Words in use.
     pub(super) used: u32,
     pub(super) grants: u32,
-    /// The first word behind the grants.
+    pub(super) pins: u32,
+    /// The first word behind the grants and pins.
     pub(super) first: u32,
     /// Every class that a byte has.
     pub(super) classes: Vec<u32>,
@@ -34,7 +36,11 @@ impl Header {
             return Err(TableError::Used(used));
         }
         let first = grants.checked_mul(GRANT_WORDS).and_then(|words| words.checked_add(GRANTS));
-        let first = first.filter(|first| grants > 0 && *first <= used).ok_or(TableError::Grants(grants))?;
+        let pin = first.filter(|first| grants > 0 && *first <= used).ok_or(TableError::Grants(grants))?;
+        let (at, pins) = (low(words[PINS as usize]), high(words[PINS as usize]));
+        let first = pins.checked_mul(PIN_WORDS).and_then(|words| words.checked_add(pin));
+        let first = first.filter(|first| at == pin && pins <= PINS_MAX && *first <= used);
+        let first = first.ok_or(TableError::Pins(pins))?;
         if let Some(index) = (used as usize..words.len()).find(|index| words[*index] != 0) {
             return Err(TableError::NotZero(index));
         }
@@ -45,6 +51,6 @@ impl Header {
             .collect();
         classes.sort_unstable();
         classes.dedup();
-        Ok(Self { used, grants, first, classes })
+        Ok(Self { used, grants, pins, first, classes })
     }
 }

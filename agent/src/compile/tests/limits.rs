@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use stockade_abi::access::READ;
 use stockade_abi::reason::Mode;
 use stockade_abi::table::{
-    CLASSES, FORMAT, GRANT_WORDS, GRANTS, MAGIC, MEDIUM, PLAIN, RUN, SMALL, Table, USED, grant, high, low,
-    pair, walk,
+    CLASSES, FORMAT, GRANT_WORDS, GRANTS, MAGIC, MEDIUM, PINS, PLAIN, RUN, SMALL, Table, USED, grant, high,
+    low, pair, walk,
 };
 
 use super::reference::Random;
@@ -153,6 +153,7 @@ fn any_table(random: &mut Random) -> Vec<u64> {
     words[1] = pair(u32::try_from(used).unwrap(), 1);
     words[2] = pair(state(random), state(random));
     words[3] = pair(state(random), 0);
+    words[PINS as usize] = pair(u32::try_from(states).unwrap(), 0);
     let classes = 1 + random.below(3);
     for word in &mut words[CLASSES as usize..grants] {
         *word = u64::from_le_bytes([0; 8].map(|_: u8| u8::try_from(1 + random.below(classes)).unwrap()));

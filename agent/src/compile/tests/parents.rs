@@ -4,8 +4,12 @@ use stockade_abi::access::EXEC;
 use stockade_abi::reason::{Mode, Reason};
 
 use super::policy;
-use crate::compile::{CompileError, Object, compile};
+use crate::compile::{CompileError, Object, Start, compile};
 use crate::profile::{ExecRule, Profile};
+
+fn by(parent: &[u8]) -> Start<'_> {
+    Start { parent: Some(parent), ..Start::default() }
+}
 
 fn rule(path: &str, parents: &[&str]) -> ExecRule {
     let mut rule = ExecRule::new(path);
@@ -30,7 +34,7 @@ fn only_children_of_the_parents() {
     profile.deny.exec = vec!["/bin/never".to_owned()];
     let policy = policy(&profile);
     let by = |path: &str, parent: &str, session| {
-        let decision = policy.decide_exec(path.as_bytes(), EXEC, parent.as_bytes(), session);
+        let decision = policy.decide_exec(path.as_bytes(), EXEC, &by(parent.as_bytes()), session);
         match decision.reason {
             Reason::Rule => decision.rule.unwrap().index,
             Reason::NoRule => 98,
@@ -45,7 +49,8 @@ fn only_children_of_the_parents() {
             | Reason::UnsupportedFamily
             | Reason::Guarded
             | Reason::WiderRules
-            | Reason::NotFromImage) => panic!("{other:?}"),
+            | Reason::NotFromImage
+            | Reason::OtherContent) => panic!("{other:?}"),
         }
     };
     for session in [false, true] {
@@ -89,8 +94,8 @@ fn more_lists_than_bits() {
     profile.exec = (0..32).map(|index| rule(&format!("/bin/{index}"), &[&format!("/by/{index}")])).collect();
     profile.exec.push(rule("/bin/x", &["/by/31", "/by/31"]));
     let full = policy(&profile);
-    assert_eq!(full.decide_exec(b"/bin/31", EXEC, b"/by/31", false).reason, Reason::Rule);
-    assert_eq!(full.decide_exec(b"/bin/31", EXEC, b"/by/30", false).reason, Reason::NoRule);
+    assert_eq!(full.decide_exec(b"/bin/31", EXEC, &by(b"/by/31"), false).reason, Reason::Rule);
+    assert_eq!(full.decide_exec(b"/bin/31", EXEC, &by(b"/by/30"), false).reason, Reason::NoRule);
     profile.exec.push(rule("/bin/y", &["/by/31", "/by/30"]));
     let error = compile(&profile, Mode::Enforce).unwrap_err();
     assert!(matches!(error, CompileError::TooManyParents { .. }));

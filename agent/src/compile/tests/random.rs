@@ -6,7 +6,7 @@ use stockade_abi::table::Grant;
 
 use super::reference::{self, Random};
 use super::{Policy, policy};
-use crate::compile::{Object, StartKind, compile_table, glob};
+use crate::compile::{Object, Start, StartKind, compile_table, glob};
 use crate::profile::{ExecRule, FileRule, Profile, Provenance};
 
 /// What rules come to by their words alone.
@@ -164,7 +164,12 @@ fn judged(policy: &Policy, path: &[u8], parent: &[u8], wanted: &Grant, by: &Gran
         }
         let granted = granted | if wanted.parents & by.member == 0 { 0 } else { EXEC };
         for access in [EXEC, EXEC | DRIFT] {
-            assert_eq!(policy.decide_exec(path, access, parent, session).reason, reason(access, granted));
+            assert_eq!(
+                policy
+                    .decide_exec(path, access, &Start { parent: Some(parent), content: None }, session)
+                    .reason,
+                reason(access, granted)
+            );
         }
     }
 }

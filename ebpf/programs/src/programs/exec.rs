@@ -10,11 +10,15 @@ use stockade_abi::label::{CANARY, CANARY_MAY_START, ENTERS, Label};
 use stockade_abi::reason::{Operation, Reason};
 use stockade_abi::table::high;
 
-use super::judge::{ALLOW, DENY, Question, judge, member, without_object};
+use super::content::is_pinned;
+use super::judge::{ALLOW, DENY, Question, conclude, look, member, without_object};
 use super::kernel::{Pointer, before, current, load, unknown};
 use super::origin::is_from_image;
 use super::policy::side;
 use super::{count, inherited, label, path, policy, quick, scratch};
+
+/// What the right content lets be done, to the container and in the high half to a session.
+const BY_CONTENT: u64 = (access::EXEC | access::DRIFT) as u64;
 
 /// `bprm_check_security(bprm)`: called for the program, and once more for each `#!` interpreter.
 #[inline(always)]
@@ -57,9 +61,18 @@ pub(crate) fn bprm_check_security(ctx: &LsmContext) -> i32 {
     let found = path::of_file(task, file, head, renames, label.subject, slot);
     let access = access::EXEC | drifted;
     let question = Question { operation: Operation::Exec, access, object: found.object };
-    let judged = judge(&label, head, &question, slot);
+    let mut grants = look(head, &found.object, slot);
+    let denied = side(grants.denied, label.flags) & access::EXEC != 0;
+    if grants.pins != 0 && !denied && is_pinned(file, head, grants.pins, label.member) {
+        // It is what was meant, wherever it comes from.
+        grants.granted |= BY_CONTENT | BY_CONTENT << 32;
+    }
+    let judged = conclude(&label, head, &question, &grants, slot);
     scratch::release(slot);
-    path::learn(file, label.policy, &found, &judged);
+    // What depends on the content is not remembered by the file's place.
+    if grants.pins == 0 {
+        path::learn(file, label.policy, &found, &judged);
+    }
     if judged.answer != ALLOW {
         return judged.answer;
     }

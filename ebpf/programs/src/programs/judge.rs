@@ -140,7 +140,7 @@ pub(crate) extern "C" fn stockade_below(index: u32) -> u32 {
         return 0;
     }
     let Below { state, is_all, granted, groups } = policy.below(&object, scratch::object(scratch));
-    let grants = Grants { granted, denied: 0, groups, below: state };
+    let grants = Grants { granted, denied: 0, groups, below: state, pins: 0 };
     // SAFETY: as above.
     unsafe { (*desk).grants = grants };
     u32::from(is_all)
@@ -174,8 +174,11 @@ pub(crate) extern "C" fn stockade_conclude(index: u32) -> u32 {
         (Some(_), Some(Mode::Audit | Mode::Enforce)) => {
             let denied = missing & side(desk.grants.denied, label.flags) != 0;
             let drifted = missing == DRIFT;
+            let pinned = missing & EXEC != 0 && desk.grants.pins != 0;
             let reason = if denied {
                 Reason::DenyRule
+            } else if pinned {
+                Reason::OtherContent
             } else if drifted {
                 Reason::NotFromImage
             } else {

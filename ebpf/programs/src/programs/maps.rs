@@ -15,6 +15,7 @@ use stockade_abi::label::{Label, SubjectEntry};
 use stockade_abi::reason::Reason;
 use stockade_abi::{POLICY_SLOTS, SUBJECTS_MAX, table};
 
+use super::content::Content;
 use super::emit::SeenKey;
 use super::kernel::Pointer;
 use super::peers::KnownPeer;
@@ -110,6 +111,10 @@ pub(crate) static SUBJECTS: HashMap<u64, SubjectEntry, { SUBJECTS_MAX as usize }
 /// dated with.
 #[btf_map]
 pub(crate) static STARTED: HashMap<u64, u64, { SUBJECTS_MAX as usize }> = HashMap::new();
+
+/// What tasks are about to start, of those whose policy names contents, by task. What is displaced is not started.
+#[btf_map]
+pub(crate) static CONTENTS: LruHashMap<u64, Content, 1024> = LruHashMap::new();
 
 /// The head of each policy, by slot, and in [`stockade_abi::RENAMES_SLOT`] a count of renames. As a section
 /// of its own its address stands in the programs, where a map would have to be asked for it. The agent makes

@@ -5,6 +5,7 @@ mod atomic;
 mod attributes;
 mod climb;
 mod connect;
+mod content;
 mod count;
 mod emit;
 mod exec;
@@ -49,6 +50,11 @@ use self::kernel::{before, from_end};
 #[lsm(hook = "bprm_check_security")]
 fn stockade_exec(ctx: LsmContext) -> i32 {
     exec::bprm_check_security(&ctx)
+}
+
+#[lsm(hook = "bprm_check_security", sleepable)]
+fn stockade_content(ctx: LsmContext) -> i32 {
+    content::take(&ctx)
 }
 
 #[lsm(hook = "bprm_committed_creds")]

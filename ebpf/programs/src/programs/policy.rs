@@ -120,6 +120,8 @@ pub(crate) struct Grants {
     pub(crate) groups: u64,
     /// The state in which the last component begins.
     pub(crate) below: u32,
+    /// Sets of contents, looked up for whole paths only.
+    pub(crate) pins: u32,
 }
 
 /// How a table goes on below a directory.
@@ -143,7 +145,7 @@ pub(crate) fn side(word: u64, flags: u32) -> u32 {
 
 impl Grants {
     /// What a table says of nothing.
-    pub(crate) const NOTHING: Self = Self { granted: 0, denied: 0, groups: 0, below: 0 };
+    pub(crate) const NOTHING: Self = Self { granted: 0, denied: 0, groups: 0, below: 0, pins: 0 };
 }
 
 impl Policy {
@@ -198,6 +200,7 @@ pub(crate) fn grants_in<const N: usize>(table: &Words<N>, state: u32, below: u32
         denied: table::grant_word(table, number, 1),
         groups: table::grant_word(table, number, 2),
         below,
+        pins: 0,
     }
 }
 
@@ -215,7 +218,8 @@ fn walk<const N: usize>(table: &Words<N>, object: &Object, bytes: *const u8) -> 
     walk.from = object.split;
     walk.end = object.len;
     rounds(OBJECT_SIZE as u32, &mut walk, visit::<N>);
-    grants_in(table, walk.state, below)
+    let pins = low(table::grant_word(table, table::grant_number(table, walk.state), 3));
+    Grants { pins, ..grants_in(table, walk.state, below) }
 }
 
 #[inline(always)]
