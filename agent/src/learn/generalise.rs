@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use stockade_abi::access::{self, AccessSet};
 use stockade_abi::reason::{Mode, Operation};
 
+use super::date::date_parts;
 use super::glob::Origin;
 use super::how::{How, Width};
 use super::pattern::{Pattern, Piece, is_number, must_stay_literal, numbers};
@@ -240,17 +241,16 @@ fn patterns<'a>(files: &BTreeMap<&'a [u8], File>, exec: &BTreeSet<&[u8]>) -> BTr
         for (name, path, file) in entries {
             let name_pattern = names.get(name);
             // A created file that is only a number is kept in directories that are only numbers.
-            let chain = is_number(name) && name_pattern.is_some() && file.access & access::CREATE != 0;
+            let chain = is_number(name) && name_pattern.is_some() && created(file);
             // A directory that was made under a made-up name has its pattern by now: parents come first.
-            let mut pattern = match patterns.get(dir) {
-                Some(made) if files.get(dir).is_some_and(|dir| dir.access & access::CREATE != 0) => {
-                    made.clone()
-                }
-                Some(_) | None => dir_pattern(dir, &parents, chain),
-            };
+            let made = patterns.get(dir).filter(|_| files.get(dir).is_some_and(created));
+            // A month in the directory of its year.
+            let part_of_date = made.is_some() && created(file) && is_number(name) && ends_in_number(dir);
+            let mut pattern = made.cloned().unwrap_or_else(|| dir_pattern(dir, &parents, chain));
             pattern.push_literal(b"/");
             match name_pattern {
                 Some(name) => pattern.append(name),
+                None if part_of_date => pattern.push(Piece::Number),
                 None => pattern.push_literal(name),
             }
             if !pattern.is_literal() {
@@ -259,6 +259,14 @@ fn patterns<'a>(files: &BTreeMap<&'a [u8], File>, exec: &BTreeSet<&[u8]>) -> BTr
         }
     }
     patterns
+}
+
+fn created(file: &File) -> bool {
+    file.access & access::CREATE != 0
+}
+
+fn ends_in_number(path: &[u8]) -> bool {
+    split(path).is_some_and(|(_, name)| is_number(name))
 }
 
 fn split(path: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -325,7 +333,6 @@ fn dir_pattern(dir: &[u8], parents: &BTreeSet<&[u8]>, chain: bool) -> Pattern {
 fn name_patterns<'a, 'f>(entries: impl Iterator<Item = (&'a [u8], &'f File)>) -> BTreeMap<&'a [u8], Pattern> {
     let entries: Vec<_> = entries.collect();
     let mut found: BTreeMap<&[u8], Pattern> = BTreeMap::new();
-    let created = |file: &File| file.access & access::CREATE != 0;
     for (name, _) in &entries {
         if let Some(pattern) = unnamed(name) {
             found.insert(name, pattern);
@@ -337,7 +344,7 @@ fn name_patterns<'a, 'f>(entries: impl Iterator<Item = (&'a [u8], &'f File)>) ->
     // Only names of one shape can be of one series: in a storm of names, all must not be compared with all.
     let mut shapes: BTreeMap<Pattern, Vec<(&[u8], &File)>> = BTreeMap::new();
     for (name, file) in entries.iter().filter(|(name, _)| !found.contains_key(name)) {
-        let shape = numbers(name, |_| true);
+        let shape = numbers(name, |_, _| true);
         if !shape.is_literal() {
             shapes.entry(shape).or_default().push((*name, *file));
         }
@@ -356,7 +363,9 @@ fn name_patterns<'a, 'f>(entries: impl Iterator<Item = (&'a [u8], &'f File)>) ->
         }
         for (name, file) in alike.iter().filter(|(_, file)| created(file)) {
             let is_own = |run: &[u8]| file.own_pids.iter().any(|pid| pid.to_string().as_bytes() == run);
-            let pattern = numbers(name, |run| run.len() >= LONG_NUMBER || is_own(run));
+            let dates = date_parts(name);
+            let in_date = |at: usize| dates.iter().any(|part| part.start == at);
+            let pattern = numbers(name, |at, run| run.len() >= LONG_NUMBER || is_own(run) || in_date(at));
             if !pattern.is_literal() {
                 absorb(alike, &pattern, &mut found);
             }
@@ -377,7 +386,7 @@ fn absorb<'a>(entries: &[(&'a [u8], &File)], pattern: &Pattern, found: &mut BTre
 /// `#123 (deleted)`: how the kernel shows a file that was made without a name.
 fn unnamed(name: &[u8]) -> Option<Pattern> {
     let number = name.strip_prefix(b"#")?.strip_suffix(b" (deleted)")?;
-    is_number(number).then(|| numbers(name, |_| true))
+    is_number(number).then(|| numbers(name, |_, _| true))
 }
 
 #[cfg(test)]

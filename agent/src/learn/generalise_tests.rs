@@ -106,6 +106,40 @@ fn one_temporary_file_is_enough() {
 }
 
 #[test]
+fn one_day_is_enough() {
+    let made = WRITE | CREATE;
+    assert_eq!(
+        paths(&[
+            file("/data/log/orders-2026-11-28.log.1", made),
+            file("/data/out/summary-2026-11.txt", made)
+        ]),
+        ["/data/log/orders-[0-9]*-[0-9]*-[0-9]*.log.1", "/data/out/summary-[0-9]*-[0-9]*.txt"]
+    );
+    // The same as a tree.
+    let tree = [("2026", CREATE), ("2026/11", CREATE), ("2026/11/28", CREATE), ("2026/11/28/page", made)];
+    let seen: Vec<Seen> = tree.iter().map(|(path, access)| file(&format!("/data/{path}"), *access)).collect();
+    assert_eq!(
+        paths(&seen),
+        [
+            "/data/[0-9]*",
+            "/data/[0-9]*/[0-9]*",
+            "/data/[0-9]*/[0-9]*/[0-9]*",
+            "/data/[0-9]*/[0-9]*/[0-9]*/page"
+        ]
+    );
+    // What was there, only read, or in a directory that was there is not of today.
+    let there = [
+        file("/data/orders-2026-11-28.csv", READ),
+        file("/srv/2026", READ),
+        file("/srv/2026/11", CREATE),
+        file("/var/log/v2026.11", made),
+    ];
+    let found = paths(&there);
+    assert_eq!(found[..3], ["/data/orders-2026-11-28.csv", "/srv/2026", "/srv/2026/11"]);
+    assert_eq!(found[3..], ["/var/log/v[0-9]*.[0-9]*"]);
+}
+
+#[test]
 fn what_is_in_a_temporary_directory_follows_its_name() {
     let mut seen = Vec::new();
     for name in ["tmp.aB3xYz", "tmp.Qw9Rt2", "tmp.k0LmN8"] {

@@ -2,6 +2,7 @@
 
 pub mod complete;
 pub mod curve;
+mod date;
 pub mod episodes;
 pub mod estimate;
 pub mod evidence;

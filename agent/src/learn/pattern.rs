@@ -93,15 +93,17 @@ impl Pattern {
     }
 }
 
-/// `name` with those of its digit runs as numbers for which `is_number` holds.
-pub fn numbers(name: &[u8], is_number: impl Fn(&[u8]) -> bool) -> Pattern {
+/// `name` with those of its digit runs as numbers for which `is_number` holds, asked with where they begin.
+pub fn numbers(name: &[u8], is_number: impl Fn(usize, &[u8]) -> bool) -> Pattern {
     let mut pattern = Pattern::default();
+    let mut at = 0;
     for run in name.chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit()) {
-        if run.first().is_some_and(u8::is_ascii_digit) && is_number(run) {
+        if run.first().is_some_and(u8::is_ascii_digit) && is_number(at, run) {
             pattern.push(Piece::Number);
         } else {
             pattern.push_literal(run);
         }
+        at += run.len();
     }
     pattern
 }
@@ -151,15 +153,15 @@ mod tests {
 
     #[test]
     fn numbers_in_names() {
-        let all = numbers(b"a12-b3", |_| true);
+        let all = numbers(b"a12-b3", |_, _| true);
         assert_eq!(all.glob().as_deref(), Some("a[0-9]*-b[0-9]*"));
         assert!(all.fits(b"a1-b999"));
         for other in [&b"a-b1"[..], b"a1-b", b"a1-b1x", b"xa1-b1", b""] {
             assert!(!all.fits(other), "{}", other.escape_ascii());
         }
-        let long = numbers(b"a12-b345", |run| run.len() >= 3);
+        let long = numbers(b"a12-b345", |at, run| at == 5 && run.len() == 3);
         assert_eq!(long.glob().as_deref(), Some("a12-b[0-9]*"));
-        assert!(numbers(b"plain", |_| true).is_literal());
+        assert!(numbers(b"plain", |_, _| true).is_literal());
     }
 
     #[test]
