@@ -27,8 +27,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const RETRY_AFTER: u32 = 30;
 /// How often subjects are looked after.
 const SWEEP_EVERY: Duration = Duration::from_secs(2);
-/// How often the windows of what learns are looked at: the length of the shortest.
-const WINDOWS_EVERY: Duration = Duration::from_secs(1);
+/// How often the windows of what learns are looked at: a quarter of the shortest, so that they grow in small steps.
+const WINDOWS_EVERY: Duration = Duration::from_millis(250);
 /// Batches between the ring and the recorder. More wait in the ring, where losses are counted.
 const BATCHES: usize = 2;
 /// How long the recorder may take to write what it has.

@@ -18,6 +18,8 @@ use crate::store::subjects::SubjectRow;
 
 /// The shortest window.
 const SHORTEST_MS: i64 = 1000;
+/// How much earlier a window may end: ticks are not quite regular, and to wait for another makes it a quarter longer.
+const EARLY_MS: i64 = 50;
 /// Windows of which a late event may still speak.
 const REMEMBERED: usize = 16;
 /// A run that used less CPU time than this in a second was not at work, and taught nothing.
@@ -167,7 +169,7 @@ impl<E: Enforcer> Core<E> {
             return;
         };
         let length_ms = now_ms.saturating_sub(began);
-        if length_ms < SHORTEST_MS.max(exposure_ms / PART) {
+        if length_ms.saturating_add(EARLY_MS) < SHORTEST_MS.max(exposure_ms / PART) {
             return;
         }
         let short = std::mem::take(&mut live.watch.short);

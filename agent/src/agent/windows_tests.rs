@@ -19,7 +19,7 @@ fn a_window_is_a_generation() {
     let slot = core.subjects[&7].slot;
     let began = core.live[&slot].watch.windows.back().unwrap().1;
     let first = core.rows[&slot].generation;
-    core.turn_windows(began + 999, |_| BUSY);
+    core.turn_windows(began + 900, |_| BUSY);
     assert_eq!(core.rows[&slot].generation, first);
     core.turn_windows(began + 1000, |_| BUSY);
     let second = core.rows[&slot].generation;
@@ -55,13 +55,28 @@ fn idle_time_teaches_nothing() {
 }
 
 #[test]
+fn ticks_that_come_early_make_no_window_longer() {
+    let mut core = learning();
+    bind(&mut core, 7, "web").unwrap();
+    let slot = core.subjects[&7].slot;
+    let began = core.live[&slot].watch.windows.back().unwrap().1;
+    for tick in 1..=40 {
+        let early = if tick % 3 == 0 { 9 } else { 0 };
+        core.turn_windows(began + tick * 250 - early, |_| BUSY);
+    }
+    let lengths: Vec<i64> =
+        core.store.windows("web").unwrap().iter().map(|window| window.length_ms).collect();
+    assert_eq!(lengths.len(), 10, "{lengths:?}");
+}
+
+#[test]
 fn windows_grow_with_what_was_seen() {
     let mut core = learning();
     bind(&mut core, 7, "web").unwrap();
     let slot = core.subjects[&7].slot;
     core.live.get_mut(&slot).unwrap().watch.exposure_ms = Some(PART * 5000);
     let began = core.live[&slot].watch.windows.back().unwrap().1;
-    core.turn_windows(began + 4999, |_| BUSY);
+    core.turn_windows(began + 4900, |_| BUSY);
     assert_eq!(core.store.windows("web").unwrap(), []);
     core.turn_windows(began + 5000, |_| BUSY);
     assert_eq!(core.store.windows("web").unwrap().len(), 1);
