@@ -10,7 +10,7 @@ use super::{digest, entry, packages};
 use crate::exec::{Remedy, step};
 use crate::project::Project;
 
-const PACKAGES: [&str; 17] = [
+const PACKAGES: [&str; 19] = [
     "aardvark-dns",
     "busybox-static",
     "ca-certificates",
@@ -18,6 +18,7 @@ const PACKAGES: [&str; 17] = [
     "crun",
     "curl",
     "golang-github-containers-common",
+    "gunicorn",
     "iproute2",
     "iptables",
     "kmod",
@@ -26,6 +27,7 @@ const PACKAGES: [&str; 17] = [
     "podman",
     "postgresql",
     "procps",
+    "python3",
     "redis-server",
     "runc",
 ];

@@ -1,13 +1,15 @@
 //! Real runtimes and real servers: binding before the first exec, sessions, and learn → enforce.
 //!
-//! Every container has the guest's own Debian as its image: an overlay whose lower layer is the guest's
-//! root, so that servers run as their packages installed them.
+//! Every container has the guest's own Debian as its image, so that servers run as their packages installed them: an
+//! overlay whose lower layers are the guest's root and what a case adds to it.
 
+mod batch;
 mod bundle;
 mod drift;
 mod podman;
 mod server;
 mod servers;
+mod web;
 
 use std::path::Path;
 use std::process::Command;
@@ -65,16 +67,25 @@ pub(super) fn shell(script: &str) -> Result<std::process::Output> {
     bash.output().with_context(|| format!("starting `{script}`"))
 }
 
-/// A new root file system of a container, at the path it returns.
+/// A new root file system of a container, at the path it returns: the guest's own.
 fn root(name: &str) -> Result<String> {
+    image(name, "")
+}
+
+/// The same with what a script puts into `$ROOT` as the topmost layer of its image.
+fn image(name: &str, setup: &str) -> Result<String> {
     let layers = format!("/layers/{name}");
     if Path::new(&layers).exists() {
         // Whatever the container of that name wrote goes with it.
         sh(&format!("umount {layers}/root && rm -rf {layers}"))?;
     }
     sh(&format!(
-        "mkdir -p {layers}/upper {layers}/work {layers}/root && mount -t overlay overlay -o \
-         lowerdir=/,upperdir={layers}/upper,workdir={layers}/work {layers}/root"
+        "set -e
+        umask 022
+        mkdir -p {layers}/image {layers}/upper {layers}/work {layers}/root
+        ROOT={layers}/image
+        {setup}
+        mount -t overlay overlay -o lowerdir={layers}/image:/,upperdir={layers}/upper,workdir={layers}/work {layers}/root"
     ))?;
     Ok(format!("{layers}/root"))
 }

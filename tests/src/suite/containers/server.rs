@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use super::{in_force, put, root, running, sh, shell};
+use super::{image, in_force, put, running, sh, shell};
 use crate::suite::hooks::agent::{Agent, PATIENCE, cli, events, fence, install, status, told};
 use crate::suite::wait::eventually;
 
@@ -16,7 +16,7 @@ pub(super) struct Server {
     /// Options of `podman run`, and the command.
     pub(super) options: &'static str,
     pub(super) command: &'static str,
-    /// Prepares the root file system, which is `$ROOT`.
+    /// Puts into the image, which is `$ROOT`, what the guest's own root file system does not have.
     pub(super) setup: &'static str,
     /// Succeeds when the server answers.
     pub(super) ready: &'static str,
@@ -147,8 +147,7 @@ pub(super) fn enforce(agent: &mut Option<Agent>, server: &Server) -> Result<()> 
 fn start(server: &Server, fresh: bool) -> Result<()> {
     let Server { name, options, command, setup, ready, .. } = server;
     if fresh {
-        let root = root(name)?;
-        sh(&format!("set -e\nROOT={root}\n{setup}"))?;
+        image(name, setup)?;
     }
     sh(&format!(
         "podman run -d --name {name} --net host -v /stockade:/stockade:ro {options} --annotation \

@@ -1,8 +1,10 @@
 //! The servers that are learned and enforced.
 
+use super::batch::BATCH;
 use super::server::Server;
+use super::web::WEB;
 
-pub(super) const ALL: [Server; 3] = [NGINX, REDIS, POSTGRES];
+pub(super) const ALL: [Server; 5] = [NGINX, REDIS, POSTGRES, WEB, BATCH];
 
 const NGINX: Server = Server {
     name: "nginx",
@@ -47,8 +49,10 @@ const POSTGRES: Server = Server {
     name: "postgres",
     options: "--user postgres",
     command: "/usr/lib/postgresql/15/bin/postgres -D /var/lib/postgresql/15/main -c \
-              config_file=/etc/postgresql/15/main/postgresql.conf -c hba_file=/hba.conf -c ssl=off",
-    setup: "echo 'host all all 127.0.0.1/32 trust' > $ROOT/hba.conf && chmod 644 $ROOT/hba.conf",
+              config_file=/etc/postgresql/15/main/postgresql.conf -c ssl=off",
+    setup: "
+        mkdir -p $ROOT/etc/postgresql/15/main
+        echo 'host all all 127.0.0.1/32 trust' > $ROOT/etc/postgresql/15/main/pg_hba.conf",
     ready: "psql -h 127.0.0.1 -U postgres -Atc 'select 1' | grep -q 1",
     learned: "
         export PAGER=cat
