@@ -20,6 +20,7 @@ pub(super) const BATCH: Server = Server {
     options: "--user nobody",
     command: "/srv/batch/every 2 /srv/batch/job",
     setup: SETUP,
+    shipped: include_str!("../../../../profiles/batch.yaml"),
     ready: "podman logs batch | grep -q done",
     // One month, and a file for each shop.
     learned: "

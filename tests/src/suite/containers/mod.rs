@@ -102,6 +102,19 @@ fn put(agent: &Option<Agent>, name: &str, mode: &str, rules: &str) -> Result<()>
     in_force(name, mode)
 }
 
+/// Puts another profile in the place of one that is in force, and waits until it judges.
+fn replace(agent: &Option<Agent>, name: &str, text: &str) -> Result<()> {
+    let generation = || -> Result<u64> {
+        let status = status()?;
+        let policies = status["policies"].as_array().context("no policies in status")?;
+        let policy = policies.iter().find(|policy| policy["name"] == name).context("nothing to replace")?;
+        policy["generation"].as_u64().context("no generation in status")
+    };
+    let before = generation()?;
+    install(running(agent)?, name, text)?;
+    eventually(PATIENCE, &format!("another profile {name}"), || Ok((generation()? > before).then_some(())))
+}
+
 /// The text of a profile.
 fn profile(name: &str, mode: &str, rules: &str) -> String {
     format!(

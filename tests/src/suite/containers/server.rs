@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use super::{image, in_force, put, running, sh, shell};
+use super::{image, in_force, put, replace, running, sh, shell};
 use crate::suite::hooks::agent::{Agent, PATIENCE, cli, events, fence, install, status, told};
 use crate::suite::wait::eventually;
 
@@ -18,6 +18,8 @@ pub(super) struct Server {
     pub(super) command: &'static str,
     /// Puts into the image, which is `$ROOT`, what the guest's own root file system does not have.
     pub(super) setup: &'static str,
+    /// The profile for it that people can copy.
+    pub(super) shipped: &'static str,
     /// Succeeds when the server answers.
     pub(super) ready: &'static str,
     /// What it is learned under.
@@ -52,7 +54,9 @@ pub(super) fn learn_until_ready(agent: &mut Option<Agent>, servers: &[Server]) -
             let answer = settled(server.name, life)?;
             println!("after {life} lives: {answer}");
             promote(server, answer["ready"] == true, life)?;
-            if answer["ready"] != true {
+            if answer["ready"] == true {
+                compare(server)?;
+            } else {
                 waiting.push(server);
             }
         }
@@ -75,6 +79,16 @@ fn promote(server: &Server, ready: bool, life: usize) -> Result<()> {
     let output = cli(&["learn", "promote", server.name, "--out", &promoted(server.name)])?;
     ensure!(output.status.code() == Some(if ready { 0 } else { 1 }), "promoted: {}", told(&output));
     ensure!(life > 1 || told(&output).contains("1 of 3 starts seen"), "one life: {}", told(&output));
+    Ok(())
+}
+
+/// The profile that people can copy allows what was learned, too.
+fn compare(server: &Server) -> Result<()> {
+    let Server { name, shipped, .. } = server;
+    let file = format!("/layers/{name}-shipped.yaml");
+    std::fs::write(&file, shipped).with_context(|| file.clone())?;
+    let output = cli(&["profile", "test", &file, "--baseline", name])?;
+    ensure!(output.status.success(), "the profile to copy: {}", told(&output));
     Ok(())
 }
 
@@ -139,6 +153,13 @@ pub(super) fn enforce(agent: &mut Option<Agent>, server: &Server) -> Result<()> 
     fence(&format!("{name}-fence2"))?;
     let denials = events(Some(name))?;
     ensure!(denials.len() == 5 && denials.iter().all(|event| event.session), "five denials, got {denials:?}");
+
+    // The profile that people can copy takes over from the learned one, and the service goes on.
+    replace(agent, name, server.shipped)?;
+    sh(&format!("set -e\n{}", server.learned))?;
+    fence(&format!("{name}-fence3"))?;
+    let denials = events(Some(name))?;
+    ensure!(denials.len() == 5, "under the profile to copy: {:?}", denials.get(5..));
     sh(&format!("podman rm -f -t 0 {name}"))?;
     Ok(())
 }

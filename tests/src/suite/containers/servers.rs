@@ -11,6 +11,7 @@ const NGINX: Server = Server {
     options: "",
     command: "/usr/sbin/nginx -g 'daemon off;'",
     setup: "mkdir -p $ROOT/var/www/html && echo one > $ROOT/var/www/html/index.html",
+    shipped: include_str!("../../../../profiles/nginx.yaml"),
     ready: "curl -sf -o /dev/null http://127.0.0.1/",
     learned: "
         for i in 1 2 3; do curl -sf http://127.0.0.1/ > /dev/null; done
@@ -28,6 +29,7 @@ const REDIS: Server = Server {
     options: "--user redis",
     command: "/usr/bin/redis-server --port 6379 --dir /var/lib/redis --save 900 1",
     setup: "",
+    shipped: include_str!("../../../../profiles/redis.yaml"),
     ready: "redis-cli ping | grep -q PONG",
     learned: "
         redis-cli set a 1 | grep -q OK
@@ -53,6 +55,7 @@ const POSTGRES: Server = Server {
     setup: "
         mkdir -p $ROOT/etc/postgresql/15/main
         echo 'host all all 127.0.0.1/32 trust' > $ROOT/etc/postgresql/15/main/pg_hba.conf",
+    shipped: include_str!("../../../../profiles/postgres.yaml"),
     ready: "psql -h 127.0.0.1 -U postgres -Atc 'select 1' | grep -q 1",
     learned: "
         export PAGER=cat

@@ -25,6 +25,7 @@ pub(super) const WEB: Server = Server {
     command: "/usr/bin/gunicorn --bind 127.0.0.1:8000 --workers 2 --timeout 120 --graceful-timeout 15 \
               --access-logfile /var/log/app/access.log --error-logfile /var/log/app/error.log app",
     setup: SETUP,
+    shipped: include_str!("../../../../profiles/python-web.yaml"),
     ready: "curl -sf -o /dev/null http://127.0.0.1:8000/",
     learned: "
         at=http://127.0.0.1:8000
