@@ -24,7 +24,9 @@ without confinement first: where it does not go through there, the kernel has no
 
 What is wrong stands in bold: done though forbidden, or not done though allowed. AppArmor has no word for some of what
 profiles say here: addresses and ports, where a program comes from, processes that enter a container, facilities that
-no capability stands for. Then it gets what is nearest and lets the allowed go on (`tests/src/suite/hooks/apparmor.rs`).
+no capability stands for; the cases about facilities grant every capability, so that nothing else refuses them. Then it
+gets what is nearest and lets the allowed go on (`tests/src/suite/hooks/apparmor.rs`), so what it does not deny here it may
+still deny in a container with fewer capabilities.
 
 ";
 

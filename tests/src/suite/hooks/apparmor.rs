@@ -26,8 +26,12 @@ pub(super) fn load(name: &str, spec: &Value) -> Result<()> {
 }
 
 fn profile(name: &str, spec: &Value) -> String {
-    // Whoever started it may end it, and it may look at itself.
-    let mut out = format!("profile {name} {{\n  signal receive peer=unconfined,\n  signal peer={name},\n");
+    // What needs no rule in the product's profile: whoever started it may end it, it may signal and look at itself,
+    // and sockets that reach nobody by themselves.
+    let mut out = format!(
+        "profile {name} {{\n  signal receive peer=unconfined,\n  signal peer={name},\n  ptrace peer={name},\n  \
+         network unix,\n  network netlink,\n"
+    );
     let list = |field: &str| spec[field].as_array().cloned().unwrap_or_default();
     for rule in list("exec") {
         line(&mut out, "", &rule["path"], "mix");
@@ -76,7 +80,11 @@ fn is_unix(rule: &Value) -> bool {
 
 fn line(out: &mut String, deny: &str, path: &Value, letters: &str) {
     let path = glob(path.as_str().unwrap_or_default());
-    push(out, &format!("  {deny}\"{path}\" {letters},\n"));
+    // A directory's name ends in a slash there, and a process's own entries have its number.
+    push(out, &format!("  {deny}\"{path}{{,/}}\" {letters},\n"));
+    if let Some(own) = path.strip_prefix("/proc/self") {
+        push(out, &format!("  {deny}\"/proc/[0-9]*{own}{{,/}}\" {letters},\n"));
+    }
 }
 
 /// A component `**` also stands for none, which AppArmor's does not.
@@ -108,6 +116,7 @@ fn power(facility: &str) -> &'static str {
         "mount" => "  mount,\n  umount,\n  remount,\n  pivot_root,\n",
         "ptrace" => "  ptrace,\n",
         "signals" => "  signal,\n",
+        "raw_sockets" | "sockets" => "  network,\n",
         _ => "",
     }
 }
@@ -130,12 +139,12 @@ mod tests {
         });
         let text = profile("p", &spec);
         for line in [
-            "  \"/a\" mix,",
-            "  \"/b/{,**/}c\" ra,",
-            "  \"/d\" w,",
-            "  deny \"/e[^f]\" r,",
+            "  \"/a{,/}\" mix,",
+            "  \"/b/{,**/}c{,/}\" ra,",
+            "  \"/d{,/}\" w,",
+            "  deny \"/e[^f]{,/}\" r,",
             "  network inet,",
-            "  \"/run/x\" rw,",
+            "  \"/run/x{,/}\" rw,",
             "  capability chown,",
             "  mount,",
         ] {
