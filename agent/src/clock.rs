@@ -1,5 +1,6 @@
 //! Time: what the kernel counts from boot, what people read, and the one helper that waits by polling.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::time::{ClockId, Timespec, clock_gettime};
@@ -18,11 +19,17 @@ pub fn now_ns() -> i128 {
     nanos(clock_gettime(ClockId::Realtime))
 }
 
-/// Nanoseconds since the Unix epoch by the clock that the kernel dates files with, which goes by the tick: what
-/// is written from now on is not dated earlier.
+/// Nanoseconds since the Unix epoch by the clock that the kernel dates files with, which goes by the tick: what is
+/// there is not dated later. After the clock was set back, the time before that, as far as it was at most a day and this
+/// process has asked; so it asks now and then.
 pub fn file_ns() -> u64 {
-    u64::try_from(nanos(clock_gettime(ClockId::RealtimeCoarse))).unwrap_or(0)
+    static LATEST: AtomicU64 = AtomicU64::new(0);
+    let now = u64::try_from(nanos(clock_gettime(ClockId::RealtimeCoarse))).unwrap_or(0);
+    let latest = LATEST.fetch_max(now, Ordering::Relaxed).max(now);
+    latest.min(now.saturating_add(DAY_NS))
 }
+
+const DAY_NS: u64 = 24 * 60 * 60 * 1_000_000_000;
 
 /// Seconds since the Unix epoch in nanoseconds.
 pub fn seconds_in_ns(seconds: i64) -> u64 {

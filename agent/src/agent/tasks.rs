@@ -16,6 +16,7 @@ use super::enforcer::Enforcer;
 use super::recorder::{Batch, Recorder};
 use super::shared::{Handler, Shared, locked};
 use super::start::AgentError;
+use crate::clock;
 use crate::control::server;
 use crate::events::log::{Log, ROTATE_AT};
 use crate::kernel::{Events, ProgramLog};
@@ -123,6 +124,8 @@ impl Tasks {
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 ticks.tick().await;
+                // Whoever sets the clock back does not make files younger.
+                clock::file_ns();
                 let shared = Arc::clone(&shared);
                 let swept = tokio::task::spawn_blocking(move || shared.sweep());
                 swept.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;

@@ -1,5 +1,7 @@
 //! Whether a program comes from the image, or from what was written since.
 
+use aya_ebpf::helpers::generated::bpf_ktime_get_tai_ns;
+
 use super::kernel::{Pointer, load, offset, probe_at};
 use super::maps::STARTED;
 
@@ -20,8 +22,17 @@ pub(crate) fn is_from_image(file: Pointer, subject: u64) -> bool {
     }
     let changed: u64 = load!(inode, inode_changed as u64);
     let changed_ns: u32 = load!(inode, inode_changed_ns as u32);
-    // Files are dated by the tick, and so is the subject: in that of its binding none of its processes runs yet.
-    changed.wrapping_mul(SECOND).wrapping_add(u64::from(changed_ns & NANOSECONDS)) <= started(subject)
+    let changed = changed.wrapping_mul(SECOND).wrapping_add(u64::from(changed_ns & NANOSECONDS));
+    // Files are dated by the tick, and so is the subject: in that of its binding none of its processes runs yet. What is
+    // dated in the future was changed before somebody set the clock back.
+    changed <= started(subject) || changed > now()
+}
+
+/// The time, or some leap seconds more.
+#[inline(always)]
+fn now() -> u64 {
+    // SAFETY: the helper has no precondition.
+    unsafe { bpf_ktime_get_tai_ns() }
 }
 
 /// When `subject` began; 0, before everything, when that is not known.

@@ -55,7 +55,7 @@ fn problem(words: Option<&str>) -> Result<Value> {
 fn full(agent: Agent) -> Result<Agent> {
     let mut crowd = Crowd::start()?;
     // Again and again: a log that is moved aside makes room.
-    eventually(PATIENCE, "a full disk", || {
+    eventually(PATIENCE * 4, "a full disk", || {
         fill()?;
         let problems = agent::status()?["problems"].to_string();
         Ok(problems.contains("the event log cannot be written").then_some(()))
