@@ -11,7 +11,7 @@ use stockade_abi::POLICY_SLOTS;
 
 use super::error::KernelError;
 use super::load::make_directory;
-use super::maps::{CARRIED, HEADS, PINNED};
+use super::maps::{CARRIED, HEADS, PINNED, STARTED};
 use super::pins::Pins;
 
 /// Pins what processes carry, and who is bound, for the ABI of `to` as well. The rest is made anew: the
@@ -20,9 +20,13 @@ pub(super) fn carry(from: &Pins, to: &Pins) -> Result<(), KernelError> {
     make_directory(&to.maps())?;
     for name in CARRIED {
         let path = to.map(name);
-        // Pinned by an attempt before: nothing makes these anew as long as the older ABI is in force.
-        if !path.exists() {
-            let map = MapData::from_pin(from.map(name)).map_err(KernelError::map(name))?;
+        let older = from.map(name);
+        // Before ABI 4 nobody knew since when a subject is one: the map is made anew, and filled from the database.
+        // What is pinned already was pinned by an attempt before: nothing makes these anew as long as the older ABI
+        // is in force.
+        let unknown = name == STARTED && !older.exists();
+        if !path.exists() && !unknown {
+            let map = MapData::from_pin(older).map_err(KernelError::map(name))?;
             pin(&map, path)?;
         }
     }

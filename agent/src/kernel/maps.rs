@@ -22,11 +22,11 @@ pub(super) const PINNED: [&str; 13] =
     [LABELS, INODES, SUBJECTS, STARTED, HEADS, SMALL, MEDIUM, LARGE, EVENTS, SEEN, REASONS, LOST, CANARY];
 
 /// Those of them that go on under another ABI.
-pub(super) const CARRIED: [&str; 2] = [LABELS, SUBJECTS];
+pub(super) const CARRIED: [&str; 3] = [LABELS, SUBJECTS, STARTED];
 
 const LABELS: &str = "LABELS";
 const SUBJECTS: &str = "SUBJECTS";
-const STARTED: &str = "STARTED";
+pub(super) const STARTED: &str = "STARTED";
 const INODES: &str = "INODES";
 pub(super) const HEADS: &str = "HEADS";
 /// Flag of a map that can be mapped into memory (`linux/bpf.h`).

@@ -68,9 +68,9 @@ impl Report {
         Self { style, filter, passed: 0, failed: 0, skipped: 0 }
     }
 
-    /// Whether a case of this name was asked for.
+    /// Whether a case of this name was asked for: by a part of it, or one of several with commas between.
     pub(crate) fn wants(&self, name: &str) -> bool {
-        self.filter.as_ref().is_none_or(|filter| name.contains(filter.as_str()))
+        self.filter.as_ref().is_none_or(|filter| filter.split(',').any(|part| name.contains(part)))
     }
 
     /// Runs a case if it was asked for; an error or a panic is its failure.
