@@ -12,7 +12,7 @@ use stockade_abi::access;
 use stockade_abi::reason::{Mode, Reason, Verdict};
 
 use crate::compile::{Decision, Object, Policy, Power, PowerDecision, Start, compile, digest};
-use crate::profile::{Profile, Shelf, read_any, read_any_file};
+use crate::profile::{Profile, Shelf, parse_digest, read_any, read_any_file};
 
 mod near;
 mod nearest;
@@ -106,8 +106,8 @@ fn ask(policy: &Policy, question: &Question, args: &Args) -> Decision {
 }
 
 fn content(text: &str) -> Result<[u64; 4], String> {
-    let digits = text.strip_prefix("sha256:").unwrap_or(text);
-    digest(digits).ok_or_else(|| "a digest has 64 hexadecimal digits".to_owned())
+    let digits = parse_digest(text)?;
+    digest(&digits).ok_or_else(|| format!("`{text}` is no SHA-256 digest"))
 }
 
 fn one(
@@ -341,6 +341,17 @@ mod tests {
         };
         stream(&profile, &policy, &args, &mut input.as_ref(), &mut out).unwrap();
         String::from_utf8(out).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_digest_is_read_as_in_a_profile() {
+        let zeroes = "0".repeat(64);
+        assert_eq!(content(&zeroes), Ok([0; 4]));
+        assert_eq!(content(&format!("sha256:{zeroes}")), Ok([0; 4]));
+        assert_eq!(content(&"AB".repeat(32)), content(&"ab".repeat(32)));
+        for bad in [zeroes[1..].to_owned(), format!("+{}", &zeroes[1..]), "g".repeat(64)] {
+            assert!(content(&bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -38,8 +38,8 @@ pub fn check(words: &[u64]) -> Result<(), TableError> {
 /// The pins of a table whose first words are good.
 pub(super) fn pins(words: &[u64]) -> impl Iterator<Item = Pin> {
     let [first, count] = [low, high].map(|half| half(words.word(PINS)) as usize);
-    let all = words.get(first..).unwrap_or_default().as_chunks::<{ PIN_WORDS as usize }>().0;
-    all.iter().take(count).map(|words| Pin::from_words(*words))
+    let all = words.get(first..).into_iter().flat_map(|rest| rest.as_chunks::<{ PIN_WORDS as usize }>().0);
+    all.take(count).map(|words| Pin::from_words(*words))
 }
 
 fn grant(words: &[u64], number: u32, sets: u32) -> Result<(), TableError> {

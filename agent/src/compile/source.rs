@@ -141,9 +141,7 @@ impl Source {
 
     /// The number of the group of programs that `parents` name.
     fn group(&mut self, rule: &RuleRef, parents: &[String]) -> Result<usize, CompileError> {
-        let mut list = parents.to_vec();
-        list.sort_unstable();
-        list.dedup();
+        let list = sorted(parents);
         if let Some(known) = self.groups.iter().position(|group| *group == list) {
             return Ok(known);
         }
@@ -161,12 +159,6 @@ impl Source {
 
     /// The set of contents that `rule` names, as its bit.
     fn pin(&mut self, at: &RuleRef, rule: &ExecRule) -> Result<u32, CompileError> {
-        let sorted = |list: &[String]| {
-            let mut list = list.to_vec();
-            list.sort_unstable();
-            list.dedup();
-            list
-        };
         let set = (sorted(&rule.sha256), sorted(&rule.parents));
         if let Some(known) = self.sets.iter().position(|known| *known == set) {
             return Ok(1 << known);
@@ -192,6 +184,14 @@ impl Source {
         }
         super::error::dearest(&cost, &self.rules)
     }
+}
+
+/// What a list says whose order and repetitions say nothing.
+fn sorted(list: &[String]) -> Vec<String> {
+    let mut list = list.to_vec();
+    list.sort_unstable();
+    list.dedup();
+    list
 }
 
 /// A digest in hexadecimal digits, as the table has it; `None` for anything else.

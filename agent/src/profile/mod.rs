@@ -36,6 +36,7 @@ use stockade_abi::reason::Mode;
 pub use json_schema::json_schema;
 pub use list::List;
 pub use origin::Included;
+pub(crate) use parse::parse_digest;
 pub use parse::{Parsed, parse, parse_any, parse_target, parse_with, read_any, read_profile};
 pub use problem::{Finding, Place, Problem, ProfileError, Weight};
 pub use rule::{

@@ -46,10 +46,19 @@ pub fn read_any(source: &str, bytes: &[u8], shelf: &Shelf) -> Result<Profile, Pr
 
 /// Reads what a peer rule's `to` can say, for rules that are not read from a file.
 pub fn parse_target(text: &str) -> Result<PeerTarget, String> {
-    scalar::target(text).map_err(|problem| match problem.help {
+    scalar::target(text).map_err(in_a_line)
+}
+
+/// Reads a digest as `sha256` can say it, for questions: 64 lower-case hexadecimal digits.
+pub(crate) fn parse_digest(text: &str) -> Result<String, String> {
+    scalar::digest(text).map_err(in_a_line)
+}
+
+fn in_a_line(problem: Problem) -> String {
+    match problem.help {
         Some(help) => format!("{}; {help}", problem.message),
         None => problem.message,
-    })
+    }
 }
 
 fn whole(
