@@ -116,7 +116,7 @@ fn power(facility: &str) -> &'static str {
         "mount" => "  mount,\n  umount,\n  remount,\n  pivot_root,\n",
         "ptrace" => "  ptrace,\n",
         "signals" => "  signal,\n",
-        "raw_sockets" | "sockets" => "  network,\n",
+        "raw_sockets" | "other_sockets" => "  network,\n",
         _ => "",
     }
 }
