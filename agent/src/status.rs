@@ -27,6 +27,13 @@ pub struct Status {
     pub state: String,
     /// Profile directory.
     pub profiles: String,
+    /// How the kernel comes to ask the programs: `lsm`, or `fmod_ret` where it was booted without `bpf` among its
+    /// security modules.
+    #[serde(default)]
+    pub mechanism: String,
+    /// What the other could do and this one cannot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mechanism_lacks: Option<String>,
     /// Hooks.
     pub hooks: Vec<Hook>,
     /// Policies.
@@ -59,6 +66,9 @@ pub struct Hook {
     pub beyond: Option<String>,
     /// Runs that the kernel skipped.
     pub recursion_misses: u64,
+    /// Runs of the program while `kernel.bpf_stats_enabled` was set.
+    #[serde(default)]
+    pub runs: u64,
     /// Instructions that the kernel's verifier looked at before it accepted the program.
     #[serde(default)]
     pub verified_instructions: u32,
@@ -193,7 +203,10 @@ impl Status {
             self.version, self.pid, self.build, self.kernel
         );
         let _ = writeln!(out, "profiles  {}   state {}", self.profiles, self.state);
-        let _ = writeln!(out, "hooks     {}", hooks(&self.hooks));
+        let _ = writeln!(out, "hooks     {}: {}", self.mechanism, hooks(&self.hooks));
+        if let Some(lacks) = &self.mechanism_lacks {
+            let _ = writeln!(out, "  without `bpf` in lsm=: {lacks}");
+        }
         self.tables(&mut out);
         let decisions: Vec<String> = self
             .decisions
@@ -296,6 +309,7 @@ mod tests {
             proven,
             beyond: beyond.map(str::to_owned),
             recursion_misses: u64::from(name == "e"),
+            runs: 0,
             verified_instructions: 0,
         };
         assert_eq!(hooks(&[hook("a", true, true, None)]), "1 attached, 1 proven");

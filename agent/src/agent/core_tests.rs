@@ -11,7 +11,7 @@ use crate::agent::report::Surroundings;
 use crate::agent::subjects::{Bound, Given, Refusal, Target, Wanted};
 use crate::agent::table::Table;
 use crate::identity::cgroup::Cgroup;
-use crate::kernel::{Counters, HookState, Swap};
+use crate::kernel::{Counters, HookState, Mechanism, Swap};
 use crate::profile::{self, SetFile, Shelf};
 
 /// A kernel side that only remembers.
@@ -87,8 +87,12 @@ impl Enforcer for Fake {
             proven: true,
             beyond: None,
             recursion_misses: 0,
+            runs: 0,
             verified_instructions: 1,
         }]
+    }
+    fn mechanism(&self) -> Mechanism {
+        Mechanism::Lsm
     }
 }
 
@@ -354,7 +358,7 @@ fn what_the_kernel_refuses_is_not_claimed() {
 #[test]
 fn slots_run_out_by_name() {
     let mut core = core();
-    for slot in 1..stockade_abi::POLICY_SLOTS {
+    for slot in stockade_abi::SLOTS_OF_POLICIES {
         let text = yaml(&format!("p{slot}"), "enforce", "/a");
         core.bind(target(u64::from(slot), 7), given(&text, None), "/p", 1, |_| true).unwrap();
     }

@@ -2,7 +2,7 @@
 
 use stockade_abi::label::SubjectEntry;
 
-use crate::kernel::{Counters, HookState, Kernel, KernelError, Swap};
+use crate::kernel::{Counters, HookState, Kernel, KernelError, Mechanism, Swap};
 
 /// The kernel side, as the core sees it.
 pub trait Enforcer: Send + 'static {
@@ -32,6 +32,8 @@ pub trait Enforcer: Send + 'static {
     fn counters(&self) -> Result<Counters, KernelError>;
     /// Hooks.
     fn hooks(&self) -> Vec<HookState>;
+    /// How the kernel comes to ask the programs.
+    fn mechanism(&self) -> Mechanism;
 }
 
 impl Enforcer for Kernel {
@@ -85,5 +87,9 @@ impl Enforcer for Kernel {
 
     fn hooks(&self) -> Vec<HookState> {
         Self::hooks(self)
+    }
+
+    fn mechanism(&self) -> Mechanism {
+        Self::mechanism(self)
     }
 }

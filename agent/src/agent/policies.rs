@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use stockade_abi::POLICY_SLOTS;
+use stockade_abi::SLOTS_OF_POLICIES;
 use stockade_abi::reason::Mode;
 
 use super::catalog::Catalog;
@@ -20,7 +20,7 @@ use crate::store::slots::{SlotKey, SlotRow};
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyError {
     /// No slot is free.
-    #[error("all {} policy slots of this node are in use", POLICY_SLOTS - 1)]
+    #[error("all {} policy slots of this node are in use", SLOTS_OF_POLICIES.len())]
     SlotsFull,
     /// It has no table.
     #[error("the profile cannot be compiled: {0}")]

@@ -48,6 +48,7 @@ impl<E: Enforcer> Core<E> {
                 proven: hook.proven,
                 beyond: hook.beyond.map(str::to_owned),
                 recursion_misses: hook.recursion_misses,
+                runs: hook.runs,
                 verified_instructions: hook.verified_instructions,
             })
             .collect();
@@ -66,6 +67,8 @@ impl<E: Enforcer> Core<E> {
             kernel: around.kernel.clone(),
             state: around.state.clone(),
             profiles: around.profiles.clone(),
+            mechanism: self.kernel.mechanism().name().to_owned(),
+            mechanism_lacks: self.kernel.mechanism().lacks().map(str::to_owned),
             hooks,
             policies: self.policy_statuses(),
             bad_files: self

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use stockade_abi::POLICY_SLOTS;
+use stockade_abi::SLOTS_OF_POLICIES;
 
 use crate::store::slots::{SlotKey, SlotRow};
 
@@ -14,7 +14,7 @@ pub fn choose(rows: &BTreeMap<u32, SlotRow>, key: &SlotKey) -> Option<u32> {
     free()
         .find(|(_, row)| row.key == *key)
         .map(|(_, row)| row.slot)
-        .or_else(|| (1..POLICY_SLOTS).find(|slot| !rows.contains_key(slot)))
+        .or_else(|| SLOTS_OF_POLICIES.clone().find(|slot| !rows.contains_key(slot)))
         .or_else(|| free().min_by_key(|(freed, _)| *freed).map(|(_, row)| row.slot))
 }
 
@@ -54,7 +54,7 @@ mod tests {
             BTreeMap::from([row(1, "a", 5, None), row(2, "b", 9, Some(2)), row(3, "c", 3, Some(1))]);
         assert_eq!(choose(&rows, &SlotKey::named("b")), Some(2));
         assert_eq!(choose(&rows, &SlotKey::named("x")), Some(4));
-        rows.extend((4..POLICY_SLOTS).map(|slot| row(slot, "full", 1, None)));
+        rows.extend((4..SLOTS_OF_POLICIES.end).map(|slot| row(slot, "full", 1, None)));
         assert_eq!(choose(&rows, &SlotKey::named("x")), Some(3));
         for row in rows.values_mut() {
             row.freed = None;

@@ -114,7 +114,7 @@ impl From<CoreError> for AgentError {
 }
 
 fn failed_checks(support: &Support) -> String {
-    let failed = support.checks.iter().filter(|check| !check.ok);
+    let failed = support.checks.iter().filter(|check| check.required && !check.ok);
     let lines: Vec<String> =
         failed.map(|check| format!("  {}: {}\n    {}", check.name, check.found, check.remedy)).collect();
     lines.join("\n")

@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use super::Format;
 use super::output::print;
-use crate::kernel;
 use crate::kernel::probe::probe;
+use crate::kernel::{self, Mechanism};
 
 /// Where container engines look for hooks.
 const HOOK_DIRS: [&str; 2] = ["/usr/share/containers/oci/hooks.d", "/etc/containers/oci/hooks.d"];
@@ -55,11 +55,11 @@ fn report() -> Report {
     checks.extend(support.checks.into_iter().map(|check| Check {
         name: check.name.to_owned(),
         ok: check.ok,
-        required: true,
+        required: check.required,
         found: check.found,
         remedy: if check.ok { String::new() } else { check.remedy },
     }));
-    checks.push(hashes(Path::new(IMA)));
+    checks.push(hashes(Path::new(IMA), Mechanism::of_this_kernel()));
     checks.push(hook(&HOOK_DIRS.map(Path::new)));
     Report { ok: checks.iter().all(|check| check.ok || !check.required), kernel: support.release, checks }
 }
@@ -92,19 +92,23 @@ fn programs() -> Check {
 const IMA: &str = "/sys/kernel/security/ima";
 
 /// Only rules that name contents need it.
-fn hashes(ima: &Path) -> Check {
-    let ok = ima.exists();
+fn hashes(ima: &Path, mechanism: Mechanism) -> Check {
+    let (found, remedy) = match (ima.exists(), mechanism) {
+        (true, Mechanism::Lsm) => ("IMA is there", ""),
+        (true, Mechanism::Functions) => (
+            "only a security module can ask IMA",
+            "exec rules with `sha256` let nothing start without `bpf` in lsm=",
+        ),
+        (false, Mechanism::Lsm | Mechanism::Functions) => {
+            ("IMA is not there", "exec rules with `sha256` let nothing start on this kernel (CONFIG_IMA)")
+        }
+    };
     Check {
         name: "hashes of programs".to_owned(),
-        ok,
+        ok: remedy.is_empty(),
         required: false,
-        found: if ok { "IMA is there" } else { "IMA is not there" }.to_owned(),
-        remedy: if ok {
-            ""
-        } else {
-            "exec rules with `sha256` let nothing start on this kernel (CONFIG_IMA)"
-        }
-        .to_owned(),
+        found: found.to_owned(),
+        remedy: remedy.to_owned(),
     }
 }
 
@@ -160,8 +164,10 @@ mod tests {
     #[test]
     fn finds_what_hashes() {
         let dir = TempDir::new("ima");
-        assert!(hashes(dir.path()).ok && !hashes(&dir.path().join("none")).ok);
-        assert!(!hashes(&dir.path().join("none")).required);
+        let of = |path: &Path, mechanism| hashes(path, mechanism).ok;
+        assert!(of(dir.path(), Mechanism::Lsm) && !of(dir.path(), Mechanism::Functions));
+        assert!(!of(&dir.path().join("none"), Mechanism::Lsm));
+        assert!(!hashes(&dir.path().join("none"), Mechanism::Lsm).required);
     }
 
     #[test]

@@ -14,6 +14,8 @@ use rustix::system::{finit_module, init_module};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use stockade_abi::hook::Hook;
 
+use super::syscall::answer;
+
 // Numbers of system calls that have no safe wrapper here.
 const SYSLOG: i64 = 103;
 const SETTIMEOFDAY: i64 = 164;
@@ -35,16 +37,14 @@ const Q_SYNC: i64 = 0x0080_0001 << 8;
 const KEYCTL_DESCRIBE: i64 = 6;
 const KEY_SPEC_THREAD_KEYRING: i64 = -1;
 const BPF_PROG_GET_NEXT_ID: i64 = 11;
+const BPF_MAP_CREATE: i64 = 0;
+const BPF_MAP_TYPE_ARRAY: u64 = 2;
 const CLONE_NEWUSER: i64 = 0x1000_0000;
 const SIOCGIFINDEX: i64 = 0x8933;
 const SOL_IP: i64 = 0;
 const IP_OPTIONS: i64 = 4;
 /// Smallest size of the attributes of a performance event.
 const PERF_ATTR_SIZE: u32 = 64;
-
-unsafe extern "C" {
-    fn syscall(number: i64, ...) -> i64;
-}
 
 /// Makes what has to be there before the canary is labelled, a key of its own thread; its number.
 pub(super) fn prepare() -> io::Result<i64> {
@@ -87,6 +87,11 @@ pub(super) fn powers(module: &File, key: io::Result<i64>, mut note: impl FnMut(H
     let mut buffer = [0_u64; 32];
     let at = ptr::from_mut(&mut buffer) as i64;
     note(Hook::Bpf, call(BPF, [BPF_PROG_GET_NEXT_ID, at, 16, 0, 0]));
+    // An array of one value.
+    let mut array = [0_u64; 16];
+    array[0] = BPF_MAP_TYPE_ARRAY | 4 << 32;
+    array[1] = 8 | 1 << 32;
+    note(Hook::BpfMap, call(BPF, [BPF_MAP_CREATE, ptr::from_mut(&mut array) as i64, 128, 0, 0]));
     note(Hook::InitAnonymous, call(IO_URING_SETUP, [1, at, 0, 0, 0]));
     // An event of the software kind, about this process, that excludes the kernel.
     let mut event = [0_u64; 16];
@@ -111,13 +116,4 @@ pub(super) fn powers(module: &File, key: io::Result<i64>, mut note: impl FnMut(H
 
 fn call(number: i64, arguments: [i64; 5]) -> io::Result<()> {
     answer(number, arguments).map(drop)
-}
-
-fn answer(number: i64, arguments: [i64; 5]) -> io::Result<i64> {
-    let [a, b, c, d, e] = arguments;
-    // SAFETY: every caller gives numbers, or addresses of buffers as large as the call needs that outlive it.
-    match unsafe { syscall(number, a, b, c, d, e) } {
-        answer @ 0.. => Ok(answer),
-        ..0 => Err(io::Error::last_os_error()),
-    }
 }

@@ -10,6 +10,8 @@ use std::{fs, io};
 use stockade_abi::hook::Hook;
 use stockade_abi::offsets::{FIELDS, Field, OPTIONAL};
 
+use super::mechanism::Mechanism;
+
 /// Where the running kernel describes its types.
 pub(super) const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 /// And the types of the overlay file system, where that is a module and loaded.
@@ -37,7 +39,7 @@ pub enum BtfError {
         /// Field.
         field: &'static str,
     },
-    /// A security hook does not exist.
+    /// A security hook does not exist, or not the function that calls it.
     #[error("this kernel has no security hook `{0}`")]
     NoHook(&'static str),
 }
@@ -52,16 +54,16 @@ pub(super) struct Offsets {
 }
 
 /// Reads every offset that the programs need from the running kernel.
-pub(super) fn offsets() -> Result<Offsets, BtfError> {
+pub(super) fn offsets(mechanism: Mechanism) -> Result<Offsets, BtfError> {
     let overlay = match fs::read(OVERLAY) {
         Ok(bytes) => Some(bytes),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(error.into()),
     };
-    offsets_of(Path::new(VMLINUX), overlay.as_deref())
+    offsets_of(Path::new(VMLINUX), overlay.as_deref(), mechanism)
 }
 
-fn offsets_of(path: &Path, overlay: Option<&[u8]>) -> Result<Offsets, BtfError> {
+fn offsets_of(path: &Path, overlay: Option<&[u8]>, mechanism: Mechanism) -> Result<Offsets, BtfError> {
     let bytes = fs::read(path)?;
     let types = Types::parse(&bytes)?;
     let mut offsets = Offsets { fields: [0; FIELDS.len()], answers: [0; Hook::COUNT] };
@@ -79,23 +81,24 @@ fn offsets_of(path: &Path, overlay: Option<&[u8]>) -> Result<Offsets, BtfError> 
     if let Some(upper) = upper {
         offsets.fields[Field::inode_upper as usize] = upper;
     }
+    offsets.fields[Field::is_tracing as usize] = u32::from(mechanism == Mechanism::Functions);
     for (value, hook) in offsets.answers.iter_mut().zip(Hook::ALL) {
-        *value = types.arguments(hook)?.map_or(0, |arguments| ARGUMENT * arguments);
+        *value = types.arguments(hook, mechanism)?.map_or(0, |arguments| ARGUMENT * arguments);
     }
     Ok(offsets)
 }
 
 /// The hooks that the running kernel has, in the order of [`Hook::ALL`]. Without one that is needed there is
 /// no enforcing.
-pub(super) fn hooks() -> Result<Vec<Hook>, BtfError> {
+pub(super) fn hooks(mechanism: Mechanism) -> Result<Vec<Hook>, BtfError> {
     let bytes = fs::read(VMLINUX)?;
     let types = Types::parse(&bytes)?;
     let mut present = Vec::new();
-    for hook in Hook::ALL {
-        if types.functions.contains_key(hook.kernel_name().as_bytes()) {
+    for hook in Hook::ALL.into_iter().filter(|hook| mechanism.has(*hook)) {
+        if types.function(hook, mechanism).is_some() {
             present.push(hook);
         } else if hook.without().is_none() {
-            return Err(BtfError::NoHook(hook.kernel_name()));
+            return Err(BtfError::NoHook(mechanism.function(hook).1));
         }
     }
     Ok(present)
@@ -112,7 +115,7 @@ struct Types<'a> {
     /// Byte offset of each type, from the first on.
     at: Vec<usize>,
     structures: HashMap<&'a [u8], usize>,
-    /// Types of the functions of security hooks that programs can be attached to, by the hooks' names.
+    /// Types of the functions that programs for security hooks can be attached to, by their names.
     functions: HashMap<&'a [u8], u32>,
 }
 
@@ -134,8 +137,8 @@ mod kind {
     pub(super) const ENUM64: u32 = 19;
 }
 
-/// What the names of functions that stand for security hooks begin with.
-const HOOK: &[u8] = b"bpf_lsm_";
+/// What the names of functions that stand for security hooks begin with, and of those that call them.
+const FUNCTIONS: [&[u8]; 2] = [b"bpf_lsm_", b"security_"];
 
 /// Bytes of an argument in a program's context.
 pub(super) const ARGUMENT: i16 = 8;
@@ -181,10 +184,11 @@ impl<'a> Types<'a> {
                 let name = types.string(types.u32(at)?)?;
                 types.structures.entry(name).or_insert(at);
             }
-            if kind == kind::FUNC
-                && let Some(hook) = types.string(types.u32(at)?)?.strip_prefix(HOOK)
-            {
-                types.functions.insert(hook, types.u32(at + 8)?);
+            if kind == kind::FUNC {
+                let name = types.string(types.u32(at)?)?;
+                if FUNCTIONS.iter().any(|start| name.starts_with(start)) {
+                    types.functions.insert(name, types.u32(at + 8)?);
+                }
             }
             at += COMMON
                 + match kind {
@@ -253,10 +257,16 @@ impl<'a> Types<'a> {
         Ok(Some(if asks_bit { bit } else { offset }))
     }
 
-    /// How many arguments the hook has, if there is such a hook.
-    fn arguments(&self, hook: Hook) -> Result<Option<i16>, BtfError> {
-        let Some(id) = self.functions.get(hook.kernel_name().as_bytes()) else { return Ok(None) };
-        let at = self.type_at(*id)?.ok_or(BtfError::Malformed(0))?;
+    /// The type of the function for `hook`, if there is one.
+    fn function(&self, hook: Hook, mechanism: Mechanism) -> Option<u32> {
+        let (start, rest) = mechanism.function(hook);
+        self.functions.get([start, rest].concat().as_bytes()).copied()
+    }
+
+    /// How many arguments a program for the hook gets, if there is such a hook.
+    fn arguments(&self, hook: Hook, mechanism: Mechanism) -> Result<Option<i16>, BtfError> {
+        let Some(id) = self.function(hook, mechanism) else { return Ok(None) };
+        let at = self.type_at(id)?.ok_or(BtfError::Malformed(0))?;
         match self.kind(at)? {
             (kind::FUNC_PROTO, arguments) => {
                 i16::try_from(arguments).map(Some).map_err(|_many| BtfError::Malformed(at))

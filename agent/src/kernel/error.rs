@@ -35,6 +35,20 @@ pub enum KernelError {
         #[source]
         source: Box<ProgramError>,
     },
+    /// One program was refused that is attached to the function that calls its hook.
+    #[error("the kernel refused the program for hook {}: {source}\n{log}", hook.name())]
+    Function {
+        /// Its hook.
+        hook: Hook,
+        /// The kernel's answer.
+        #[source]
+        source: io::Error,
+        /// The end of the verifier's log, once it was asked for.
+        log: String,
+    },
+    /// The programs could not be fitted to the functions that call the hooks.
+    #[error(transparent)]
+    Refusal(#[from] Refusal),
     /// Handing a program to the kernel came to no end.
     #[error("loading the programs failed inside the agent; this is a bug")]
     Loader,
@@ -49,6 +63,15 @@ pub enum KernelError {
         /// The loader's error.
         #[source]
         source: Box<MapError>,
+    },
+    /// A table could not be closed.
+    #[error("cannot keep others from writing to a table of {map}: {source}")]
+    Freeze {
+        /// The map of such tables.
+        map: &'static str,
+        /// Why.
+        #[source]
+        source: io::Error,
     },
     /// Every place for subjects is taken.
     #[error(
@@ -142,6 +165,23 @@ pub enum KernelError {
     /// The ring buffer could not be watched.
     #[error("cannot watch the event ring: {0}")]
     Ring(#[source] io::Error),
+}
+
+/// Why the object cannot be loaded for functions.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// Neither object nor kernel can do without.
+    #[error("the eBPF object or the kernel has no type information")]
+    NoTypes,
+    /// A part of it.
+    #[error("the eBPF object cannot be fitted to this kernel: {0}")]
+    Part(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Refusal {
+    pub(super) fn new(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Part(Box::new(error))
+    }
 }
 
 impl KernelError {

@@ -11,6 +11,8 @@ use aya::programs::Lsm;
 pub(super) struct Facts {
     /// Runs that the kernel skipped.
     pub(super) recursion_misses: u64,
+    /// Runs so far, while the kernel counts them (`kernel.bpf_stats_enabled`).
+    pub(super) runs: u64,
     /// Instructions that the verifier looked at before it accepted the program: the same each time on one
     /// kernel, and what loading the program takes grows with it.
     pub(super) verified_instructions: u32,
@@ -22,13 +24,17 @@ impl Facts {
         let Ok(program) = Lsm::from_pin(path) else { return Self::default() };
         let info = program.info().ok();
         let verified_instructions = info.and_then(|info| info.verified_instruction_count()).unwrap_or(0);
-        Self { recursion_misses: recursion_misses(&program).unwrap_or(0), verified_instructions }
+        let shown = shown(&program).unwrap_or_default();
+        let count = |name: &str| {
+            let line = shown.lines().find_map(|line| line.strip_prefix(name));
+            line.and_then(|count| count.trim().parse().ok()).unwrap_or(0)
+        };
+        Self { recursion_misses: count("recursion_misses:"), runs: count("run_cnt:"), verified_instructions }
     }
 }
 
-/// The loader's structure for it ends before this field; the text that the kernel shows does not.
-fn recursion_misses(program: &Lsm) -> Option<u64> {
+/// The loader's structure for it ends before these fields; the text that the kernel shows does not.
+fn shown(program: &Lsm) -> Option<String> {
     let descriptor = program.fd().ok()?.as_fd().as_raw_fd();
-    let info = fs::read_to_string(format!("/proc/self/fdinfo/{descriptor}")).ok()?;
-    info.lines().find_map(|line| line.strip_prefix("recursion_misses:"))?.trim().parse().ok()
+    fs::read_to_string(format!("/proc/self/fdinfo/{descriptor}")).ok()
 }

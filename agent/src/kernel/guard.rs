@@ -9,7 +9,9 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 use stockade_abi::known::Guard;
 
 use super::error::KernelError;
+use super::file_id;
 use super::maps::Maps;
+use super::mechanism::Mechanism;
 
 /// Keeps what is guarded open: what is known of an inode goes when the kernel forgets the inode.
 #[derive(Debug, Default)]
@@ -27,7 +29,12 @@ impl Guards {
 
     /// Tells the programs of everything that is there now. What was remembered of it before ends with the
     /// next rename of a directory.
-    pub(super) fn tell(&mut self, maps: &mut Maps, pins: &Path) -> Result<(), KernelError> {
+    pub(super) fn tell(
+        &mut self,
+        maps: &mut Maps,
+        pins: &Path,
+        mechanism: Mechanism,
+    ) -> Result<(), KernelError> {
         let mut own = Vec::new();
         for path in &self.own {
             match fs::canonicalize(path) {
@@ -37,7 +44,7 @@ impl Guards {
             }
         }
         directories(pins, &mut own)?;
-        let mut held = Vec::new();
+        let (mut held, mut files) = (Vec::new(), Vec::new());
         // First what only holds something: it may be the agent's own as well, and that is what counts.
         let parents = own.iter().filter_map(|path| path.parent()).map(|path| (path, Guard::Holds));
         let own_ones = own.iter().map(|path| (path.as_path(), Guard::Own));
@@ -45,8 +52,20 @@ impl Guards {
             let flags = OFlags::PATH | OFlags::CLOEXEC;
             let file = openat(CWD, path, flags, Mode::empty())
                 .map_err(|errno| KernelError::file("cannot open", path)(errno.into()))?;
-            maps.guard(&file, guard)?;
+            match (mechanism, guard) {
+                (Mechanism::Lsm, _) => maps.guard(&file, guard)?,
+                (Mechanism::Functions, Guard::Own) => {
+                    files.push(
+                        file_id::of(&file).map_err(KernelError::file("cannot tell the inode of", path))?,
+                    );
+                }
+                // Nothing is remembered of what it holds.
+                (Mechanism::Functions, Guard::Holds) => {}
+            }
             held.push(file);
+        }
+        if mechanism == Mechanism::Functions {
+            maps.guard_only(&files)?;
         }
         self.held = held;
         Ok(())

@@ -10,9 +10,8 @@ use aya::programs::Lsm;
 use stockade_abi::POLICY_SLOTS;
 
 use super::error::KernelError;
-use super::load::make_directory;
 use super::maps::{CARRIED, HEADS, PINNED, STARTED};
-use super::pins::Pins;
+use super::pins::{Pins, make_directory};
 
 /// Pins what processes carry, and who is bound, for the ABI of `to` as well. The rest is made anew: the
 /// agent fills in the policies before anything is attached.

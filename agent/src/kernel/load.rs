@@ -1,20 +1,15 @@
 //! Bringing the programs into force, and taking them over from an agent that is gone.
 
 use std::collections::BTreeMap;
-use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
-use std::{fs, io, thread};
+use std::{fs, io};
 
-use aya::programs::links::FdLink;
-use aya::programs::{Lsm, Program, ProgramError};
-use aya::{Btf, Ebpf, EbpfLoader, VerifierLogLevel};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use stockade_abi::head::{Head, Size};
 use stockade_abi::hook::Hook;
 use stockade_abi::label::SubjectEntry;
 use stockade_abi::reason::Mode;
+use stockade_abi::table::{PINS, high};
 
 use super::canary::Proof;
 use super::error::KernelError;
@@ -23,10 +18,11 @@ use super::facts::Facts;
 use super::guard::Guards;
 use super::log::ProgramLog;
 use super::maps::{Maps, PINNED};
-use super::pins::Pins;
-use super::relocate::relocate;
+use super::mechanism::Mechanism;
+use super::pins::{Pins, make_directory};
+use super::programs::Programs;
 use super::tables::{BLANK, Number, Placed, Tables};
-use super::{Counters, btf, canary, heritage, maps, object};
+use super::{Counters, btf, canary, heritage, object};
 
 /// How the programs come into force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +52,8 @@ pub struct HookState {
     pub beyond: Option<&'static str>,
     /// Runs of the program that the kernel skipped.
     pub recursion_misses: u64,
+    /// Runs of the program, while the kernel counts them.
+    pub runs: u64,
     /// Instructions that the verifier looked at before it accepted the program.
     pub verified_instructions: u32,
 }
@@ -87,10 +85,11 @@ pub struct Kernel {
     pins: Pins,
     maps: Maps,
     tables: Tables,
+    mechanism: Mechanism,
     /// Those that this kernel has.
     present: Vec<Hook>,
     /// Loaded but not yet attached; `None` once they are in force.
-    loaded: Option<Box<Ebpf>>,
+    loaded: Option<Box<Programs>>,
     proofs: BTreeMap<u32, Proof>,
     guards: Guards,
     log: Option<ProgramLog>,
@@ -101,7 +100,8 @@ impl Kernel {
     /// by this; [`Self::attach`] does it when the policies are in place.
     pub fn start(pin_dir: &Path) -> Result<(Self, Start), KernelError> {
         let pins = Pins::new(pin_dir);
-        let present = btf::hooks()?;
+        let mechanism = Mechanism::of_this_kernel();
+        let present = btf::hooks(mechanism)?;
         let predecessor = pins.predecessor()?;
         let own = pins.build(&object::build_id());
         let finished = pins.finished()?;
@@ -124,7 +124,7 @@ impl Kernel {
         let loaded = match start {
             Start::Adopted => None,
             Start::Fresh | Start::Upgraded | Start::Migrated | Start::Repaired => {
-                Some(Box::new(load(&pins, &present)?))
+                Some(Box::new(Programs::load(&pins, mechanism, &present)?))
             }
         };
         let maps = Maps::open(&pins)?;
@@ -134,6 +134,7 @@ impl Kernel {
                 pins,
                 maps,
                 tables,
+                mechanism,
                 present,
                 loaded,
                 proofs: BTreeMap::new(),
@@ -151,11 +152,11 @@ impl Kernel {
         let own = self.pins.build(&id);
         if let Some(mut loaded) = self.loaded.take() {
             let unfinished = self.pins.unfinished(&id);
-            self.log = Some(ProgramLog::of_loaded(&mut loaded)?);
+            self.log = Some(loaded.log()?);
             Pins::remove(&unfinished)?;
             make_directory(&unfinished)?;
             for hook in &self.present {
-                attach(&mut loaded, *hook, &unfinished)?;
+                loaded.attach(*hook, &unfinished)?;
             }
             if own.exists() {
                 let replaced = self.pins.replaced(&id);
@@ -176,6 +177,11 @@ impl Kernel {
         Ok(())
     }
 
+    /// How the kernel comes to ask the programs.
+    pub fn mechanism(&self) -> Mechanism {
+        self.mechanism
+    }
+
     /// Guards the agent's own program and directories against labelled processes. To be called before
     /// [`Self::prove`], by which what was remembered of them ends.
     pub fn guard(&mut self, own: Vec<PathBuf>) -> Result<(), KernelError> {
@@ -185,7 +191,7 @@ impl Kernel {
 
     /// The same once more, for what has been put in the place of something that was guarded.
     pub fn guard_again(&mut self) -> Result<(), KernelError> {
-        self.guards.tell(&mut self.maps, self.pins.root())
+        self.guards.tell(&mut self.maps, self.pins.root(), self.mechanism)
     }
 
     /// Proves each hook by a canary: `exe` is this program, started once more. Takes well under a second.
@@ -207,6 +213,7 @@ impl Kernel {
                 proven: proof == Some(Proof::Proven),
                 beyond: if proof == Some(Proof::Beyond) { hook.beyond() } else { None },
                 recursion_misses: facts.recursion_misses,
+                runs: facts.runs,
                 verified_instructions: facts.verified_instructions,
             }
         };
@@ -225,7 +232,8 @@ impl Kernel {
                 number
             }
         };
-        let head = Head::new(swap.generation, swap.mode, size, number.1);
+        let names_contents = swap.words.get(PINS as usize).is_some_and(|pins| high(*pins) != 0);
+        let head = Head::new(swap.generation, swap.mode, size, number.1).naming_contents(names_contents);
         self.maps.flip(slot, head)?;
         self.tables.flipped(slot, number, swap.digest);
         Ok(())
@@ -237,7 +245,8 @@ impl Kernel {
         let (Some(mode), Some(size)) = (head.mode(), head.size()) else {
             return Err(KernelError::Slot(slot));
         };
-        self.maps.flip(slot, Head::new(generation, mode, size, head.table()))
+        let fresh = Head::new(generation, mode, size, head.table());
+        self.maps.flip(slot, fresh.naming_contents(head.names_contents()))
     }
 
     /// The highest generation that is in any slot; 0 when all are empty.
@@ -333,96 +342,4 @@ impl Kernel {
         Pins::remove(pin_dir)?;
         Ok(removed)
     }
-}
-
-/// Loads the object with its maps pinned, or with those that are pinned already.
-fn load(pins: &Pins, hooks: &[Hook]) -> Result<Ebpf, KernelError> {
-    match load_with(pins, hooks, VerifierLogLevel::DISABLE) {
-        // This one once more, for the log: writing it makes loading many times slower.
-        Err(KernelError::Program { hook, source }) => {
-            load_with(pins, &[hook], VerifierLogLevel::DEBUG)?;
-            Err(KernelError::Program { hook, source })
-        }
-        outcome => outcome,
-    }
-}
-
-fn load_with(pins: &Pins, hooks: &[Hook], log: VerifierLogLevel) -> Result<Ebpf, KernelError> {
-    let object = object::bytes().ok_or(KernelError::NoObject)?;
-    let object = relocate(object, &btf::offsets()?)?;
-    let kernel = Btf::from_sys_fs()?;
-    make_directory(&pins.maps())?;
-    maps::make_heads(pins)?;
-    let heads = maps::heads_to_load(pins)?;
-    let paths: Vec<(&str, PathBuf)> =
-        PINNED.iter().map(|name| (maps::in_object(name), pins.map(name))).collect();
-
-    let mut loader = EbpfLoader::new();
-    loader.btf(Some(&kernel)).allow_unsupported_maps().verifier_log_level(log);
-    loader.override_global(maps::HEADS, heads.as_slice(), true);
-    for (name, path) in &paths {
-        loader.map_pin_path(name, path.as_path());
-    }
-    let mut ebpf = loader.load(&object).map_err(|error| KernelError::Load(Box::new(error)))?;
-    verify(&mut ebpf, &kernel, hooks)?;
-    Ok(ebpf)
-}
-
-/// Hands every program to the verifier, as many at once as there are processors: it looks at each for
-/// itself, and that is nearly all the time that a first start takes.
-fn verify(ebpf: &mut Ebpf, kernel: &Btf, hooks: &[Hook]) -> Result<(), KernelError> {
-    let mut programs: BTreeMap<&str, &mut Program> = ebpf.programs_mut().collect();
-    let mut waiting = Vec::new();
-    for hook in hooks.iter().copied() {
-        let program = programs.remove(hook.program()).ok_or(KernelError::NoProgram(hook))?;
-        let program: &mut Lsm = program.try_into().map_err(|source| refused(hook, source))?;
-        waiting.push((hook, program));
-    }
-    let workers = thread::available_parallelism().map_or(1, NonZero::get).min(waiting.len());
-    let waiting = Mutex::new(waiting);
-    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).pop();
-    let work = || -> Result<(), KernelError> {
-        while let Some((hook, program)) = next() {
-            let began = Instant::now();
-            let loaded = program.load(hook.kernel_name(), kernel);
-            tracing::debug!(hook = hook.name(), took = ?began.elapsed(), "the verifier is through");
-            loaded.map_err(|source| refused(hook, source))?;
-        }
-        Ok(())
-    };
-    thread::scope(|scope| {
-        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().try_for_each(|worker| worker.join().unwrap_or(Err(KernelError::Loader)))
-    })
-}
-
-fn attach(ebpf: &mut Ebpf, hook: Hook, directory: &Path) -> Result<(), KernelError> {
-    let program = program(ebpf, hook)?;
-    let id = program.attach().map_err(|source| refused(hook, source))?;
-    let link: FdLink = program.take_link(id).map_err(|source| refused(hook, source))?.into();
-    let pinned = |path: &Path| {
-        let path = path.to_owned();
-        move |source| KernelError::Pin { path, source: Box::new(source) }
-    };
-    let path = Pins::program(directory, hook);
-    program.pin(&path).map_err(pinned(&path))?;
-    let path = Pins::link(directory, hook);
-    link.pin(&path).map_err(pinned(&path))?;
-    Ok(())
-}
-
-fn program(ebpf: &mut Ebpf, hook: Hook) -> Result<&mut Lsm, KernelError> {
-    let program = ebpf.program_mut(hook.program()).ok_or(KernelError::NoProgram(hook))?;
-    program.try_into().map_err(|source| refused(hook, source))
-}
-
-fn refused(hook: Hook, source: ProgramError) -> KernelError {
-    KernelError::Program { hook, source: Box::new(source) }
-}
-
-/// Only root may look: whoever opens a pinned map for writing rules the node.
-pub(super) fn make_directory(path: &Path) -> Result<(), KernelError> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(KernelError::file("cannot make", path))
 }

@@ -7,19 +7,23 @@ use aya::Pod;
 use aya::maps::{Array, ArrayOfMaps, HashMap, Map, MapData, MapError, PerCpuArray, RingBuf};
 use stockade_abi::head::{Head, Size};
 use stockade_abi::hook::Hook;
-use stockade_abi::known::{Guard, InodeMemory};
+use stockade_abi::known::{FileId, Guard, InodeMemory};
 use stockade_abi::label::{Label, SubjectEntry};
 use stockade_abi::reason::Reason;
-use stockade_abi::{POLICY_SLOTS, RENAMES_SLOT, table};
+use stockade_abi::{CONTENTS_SLOT, POLICY_SLOTS, RENAMES_SLOT, SLOTS_OF_POLICIES, table};
 
 use super::error::KernelError;
+use super::mechanism::Mechanism;
 use super::pins::Pins;
+use super::syscall::freeze;
 use super::tables::Number;
 use super::words::Words;
 
 /// Names of the pinned maps. The others belong to one build of the programs and go with it.
-pub(super) const PINNED: [&str; 13] =
-    [LABELS, INODES, SUBJECTS, STARTED, HEADS, SMALL, MEDIUM, LARGE, EVENTS, SEEN, REASONS, LOST, CANARY];
+pub(super) const PINNED: [&str; 14] = [
+    LABELS, INODES, GUARDS, SUBJECTS, STARTED, HEADS, SMALL, MEDIUM, LARGE, EVENTS, SEEN, REASONS, LOST,
+    CANARY,
+];
 
 /// Those of them that go on under another ABI.
 pub(super) const CARRIED: [&str; 3] = [LABELS, SUBJECTS, STARTED];
@@ -28,6 +32,7 @@ const LABELS: &str = "LABELS";
 const SUBJECTS: &str = "SUBJECTS";
 pub(super) const STARTED: &str = "STARTED";
 const INODES: &str = "INODES";
+const GUARDS: &str = "GUARDS";
 pub(super) const HEADS: &str = "HEADS";
 /// Flag of a map that can be mapped into memory (`linux/bpf.h`).
 const BPF_F_MMAPABLE: u32 = 1 << 10;
@@ -56,6 +61,18 @@ pub(super) fn make_heads(pins: &Pins) -> Result<(), KernelError> {
     let heads: Array<MapData, [u64; POLICY_SLOTS as usize]> =
         Array::create(1, BPF_F_MMAPABLE).map_err(KernelError::map(HEADS))?;
     heads.pin(&path).map_err(|source| KernelError::Pin { path, source: Box::new(source) })
+}
+
+/// Where only security modules have storages of inodes, pins something else in the place of the map: the programs
+/// name it, and never ask it.
+pub(super) fn make_inodes(pins: &Pins, mechanism: Mechanism) -> Result<(), KernelError> {
+    let path = pins.map(INODES);
+    if mechanism == Mechanism::Lsm || path.exists() {
+        return Ok(());
+    }
+    let nothing: Array<MapData, Shared<InodeMemory>> =
+        Array::create(1, 0).map_err(KernelError::map(INODES))?;
+    nothing.pin(&path).map_err(|source| KernelError::Pin { path, source: Box::new(source) })
 }
 
 /// What the map of the heads is to hold while the object is loaded, which writes a section's words into its
@@ -89,6 +106,8 @@ unsafe impl Pod for Shared<Label> {}
 unsafe impl Pod for Shared<SubjectEntry> {}
 // SAFETY: as above.
 unsafe impl Pod for Shared<InodeMemory> {}
+// SAFETY: as above.
+unsafe impl Pod for Shared<FileId> {}
 
 type TablesOf<const WORDS: usize> = ArrayOfMaps<MapData, Array<MapData, [u64; WORDS]>>;
 
@@ -98,6 +117,7 @@ pub(super) struct Maps {
     subjects: HashMap<MapData, u64, Shared<SubjectEntry>>,
     started: HashMap<MapData, u64, u64>,
     inodes: HashMap<MapData, i32, Shared<InodeMemory>>,
+    guards: HashMap<MapData, Shared<FileId>, u64>,
     heads: Array<MapData, [u64; POLICY_SLOTS as usize]>,
     /// The same once more, to be stored to.
     head_words: MapData,
@@ -120,6 +140,7 @@ impl Maps {
             started: HashMap::try_from(Map::HashMap(open(STARTED)?)).map_err(KernelError::map(STARTED))?,
             // As task storage, with a descriptor of the file.
             inodes: HashMap::try_from(Map::HashMap(open(INODES)?)).map_err(KernelError::map(INODES))?,
+            guards: HashMap::try_from(Map::HashMap(open(GUARDS)?)).map_err(KernelError::map(GUARDS))?,
             heads: Array::try_from(Map::Array(open(HEADS)?)).map_err(KernelError::map(HEADS))?,
             head_words: open(HEADS)?,
             small: Sized::open(pins, SMALL)?,
@@ -157,6 +178,19 @@ impl Maps {
     pub(super) fn guard(&mut self, file: &OwnedFd, guard: Guard) -> Result<(), KernelError> {
         let memory = Shared(InodeMemory::guarded(guard));
         self.inodes.insert(file.as_raw_fd(), memory, 0).map_err(KernelError::map(INODES))
+    }
+
+    /// Guards these files and no others, where inodes have no storage.
+    pub(super) fn guard_only(&mut self, files: &[FileId]) -> Result<(), KernelError> {
+        for file in files {
+            self.guards.insert(Shared(*file), 1, 0).map_err(KernelError::map(GUARDS))?;
+        }
+        let guarded: Vec<_> =
+            self.guards.keys().collect::<Result<_, _>>().map_err(KernelError::map(GUARDS))?;
+        for file in guarded.into_iter().filter(|Shared(file)| !files.contains(file)) {
+            gone(self.guards.remove(&file)).map_err(KernelError::map(GUARDS))?;
+        }
+        Ok(())
     }
 
     /// First since when, then that it is one: without the former, nothing would come from its image.
@@ -197,7 +231,7 @@ impl Maps {
     pub(super) fn heads(&self) -> Result<Vec<(u32, Head)>, KernelError> {
         let words = self.head_words_now()?;
         let heads = (0..).zip(words).map(|(slot, word)| (slot, Head::from_word(word)));
-        Ok(heads.filter(|(slot, head)| *slot != RENAMES_SLOT && !head.is_empty()).collect())
+        Ok(heads.filter(|(slot, head)| is_policy(*slot) && !head.is_empty()).collect())
     }
 
     /// Puts a head into a slot, or empties it, in one store: programs see the old or the new one, whole.
@@ -205,7 +239,14 @@ impl Maps {
         check_slot(slot)?;
         let words = Words::map(&self.head_words, POLICY_SLOTS as usize)
             .map_err(|source| KernelError::Flip { slot, source })?;
+        // Contents are taken down from before one is asked for until after.
+        if head.names_contents() {
+            words.store(CONTENTS_SLOT as usize, 1);
+        }
         words.store(slot as usize, head.word());
+        if !self.heads()?.iter().any(|(_, head)| head.names_contents()) {
+            words.store(CONTENTS_SLOT as usize, 0);
+        }
         Ok(())
     }
 
@@ -279,7 +320,12 @@ const EXISTS: i32 = 17;
 const BPF_NOEXIST: u64 = 1;
 
 fn check_slot(slot: u32) -> Result<(), KernelError> {
-    if (1..POLICY_SLOTS).contains(&slot) { Ok(()) } else { Err(KernelError::Slot(slot)) }
+    if is_policy(slot) { Ok(()) } else { Err(KernelError::Slot(slot)) }
+}
+
+/// Whether a head can be in the slot.
+fn is_policy(slot: u32) -> bool {
+    SLOTS_OF_POLICIES.contains(&slot)
 }
 
 fn no_room(map: &'static str) -> impl Fn(MapError) -> KernelError {
@@ -332,6 +378,10 @@ impl<const WORDS: usize> Sized<WORDS> {
         let mut table = Array::create(1, 0).map_err(KernelError::map(self.name))?;
         table.set(0, words, 0).map_err(KernelError::map(self.name))?;
         self.tables.set(number, &table, 0).map_err(KernelError::map(self.name))?;
+        // It is never written again, and nobody else shall.
+        let id = self.entries.get(&number, 0).map_err(KernelError::map(self.name))?;
+        let table = MapData::from_id(id).map_err(KernelError::map(self.name))?;
+        freeze(table.fd()).map_err(|source| KernelError::Freeze { map: self.name, source })?;
         Ok(true)
     }
 

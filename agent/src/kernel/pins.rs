@@ -141,6 +141,13 @@ impl Pins {
     }
 }
 
+/// Only root may look: whoever opens a pinned map for writing rules the node.
+pub(super) fn make_directory(path: &Path) -> Result<(), KernelError> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(KernelError::file("cannot make", path))
+}
+
 fn entries(directory: &Path) -> Result<Vec<fs::DirEntry>, KernelError> {
     match fs::read_dir(directory) {
         Ok(entries) => {

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::btf;
+use super::mechanism::{self, Mechanism};
 
 /// The first kernel whose LSM programs are not skipped when a task is preempted inside one
 /// (commit 271de525e1d7, in 6.2 and in stable 6.1.54).
@@ -25,6 +26,8 @@ pub struct Check {
     pub name: &'static str,
     /// Whether it is met.
     pub ok: bool,
+    /// Whether there is no enforcing otherwise.
+    pub required: bool,
     /// What was found.
     pub found: String,
     /// What to change when it is not met.
@@ -32,9 +35,9 @@ pub struct Check {
 }
 
 impl Support {
-    /// Whether every requirement is met.
+    /// Whether everything that enforcing needs is there.
     pub fn can_enforce(&self) -> bool {
-        self.checks.iter().all(|check| check.ok)
+        self.checks.iter().all(|check| check.ok || !check.required)
     }
 }
 
@@ -46,6 +49,8 @@ struct Facts {
     lsm: Result<String, String>,
     /// Whether the field offsets could be read.
     btf: Result<(), String>,
+    /// Whether every hook is there that is needed.
+    hooks: Result<(), String>,
     /// Whether cgroup v2 is mounted where containers are.
     cgroup2: bool,
     /// Whether the BPF file system is mounted.
@@ -55,10 +60,12 @@ struct Facts {
 /// Looks at the running kernel.
 pub fn probe() -> Support {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease");
+    let mechanism = Mechanism::of_this_kernel();
     judge(&Facts {
         release: release.map_or_else(|error| format!("unknown ({error})"), |text| text.trim().to_owned()),
-        lsm: fs::read_to_string("/sys/kernel/security/lsm").map_err(|error| error.to_string()),
-        btf: btf::offsets().map(drop).map_err(|error| error.to_string()),
+        lsm: fs::read_to_string(mechanism::ACTIVE).map_err(|error| error.to_string()),
+        btf: btf::offsets(mechanism).map(drop).map_err(|error| error.to_string()),
+        hooks: btf::hooks(mechanism).map(drop).map_err(|error| error.to_string()),
         cgroup2: Path::new("/sys/fs/cgroup/cgroup.controllers").exists(),
         bpffs: is_mounted("/sys/fs/bpf", "bpf"),
     })
@@ -76,6 +83,7 @@ fn judge(facts: &Facts) -> Support {
     let version = version(&facts.release);
     let kernel = Check {
         name: "kernel",
+        required: true,
         ok: version.is_some_and(|version| version >= OLDEST),
         found: facts.release.clone(),
         remedy: "run Linux 6.1.54 or newer: older kernels skip an LSM program while another task is \
@@ -86,32 +94,49 @@ fn judge(facts: &Facts) -> Support {
         Ok(list) => {
             let list = list.trim();
             let wanted = if list.is_empty() { "bpf".to_owned() } else { format!("{list},bpf") };
+            let limits = Mechanism::Functions.lacks().unwrap_or_default();
             Check {
                 name: "lsm",
-                ok: list.split(',').any(|module| module == "bpf"),
+                ok: mechanism::names_bpf(list),
+                required: false,
                 found: list.to_owned(),
                 remedy: format!(
-                    "add `bpf` to the active security modules: boot with lsm={wanted} (GRUB: append it to \
-                     GRUB_CMDLINE_LINUX in /etc/default/grub, run update-grub, reboot)"
+                    "`bpf` is not among the active security modules, so the programs are attached to the kernel's \
+                     functions instead ({}), with these limits: {limits}. To be without them, boot with \
+                     lsm={wanted} (GRUB: append it to GRUB_CMDLINE_LINUX in /etc/default/grub, run update-grub, \
+                     reboot)",
+                    Mechanism::Functions.name()
                 ),
             }
         }
         Err(error) => Check {
             name: "lsm",
             ok: false,
+            required: true,
             found: format!("/sys/kernel/security/lsm: {error}"),
             remedy: "mount securityfs: mount -t securityfs securityfs /sys/kernel/security".to_owned(),
         },
     };
     let btf = Check {
         name: "btf",
+        required: true,
         ok: facts.btf.is_ok(),
         found: facts.btf.clone().map_or_else(|error| error, |()| btf::VMLINUX.to_owned()),
         remedy: "run a kernel built with CONFIG_DEBUG_INFO_BTF=y (every current distribution kernel is)"
             .to_owned(),
     };
+    let hooks = Check {
+        name: "hooks",
+        required: true,
+        ok: facts.hooks.is_ok(),
+        found: facts.hooks.clone().map_or_else(|error| error, |()| "every one that is needed".to_owned()),
+        remedy: "run a kernel built with CONFIG_SECURITY, CONFIG_SECURITY_PATH and CONFIG_SECURITY_NETWORK (every \
+                 current distribution kernel is)"
+            .to_owned(),
+    };
     let cgroup = Check {
         name: "cgroup2",
+        required: true,
         ok: facts.cgroup2,
         found: if facts.cgroup2 { "/sys/fs/cgroup" } else { "no unified hierarchy" }.to_owned(),
         remedy:
@@ -121,11 +146,12 @@ fn judge(facts: &Facts) -> Support {
     };
     let bpffs = Check {
         name: "bpffs",
+        required: true,
         ok: facts.bpffs,
         found: if facts.bpffs { "/sys/fs/bpf" } else { "not mounted" }.to_owned(),
         remedy: "mount the BPF file system: mount -t bpf bpf /sys/fs/bpf".to_owned(),
     };
-    Support { release: facts.release.clone(), checks: vec![kernel, lsm, btf, cgroup, bpffs] }
+    Support { release: facts.release.clone(), checks: vec![kernel, lsm, btf, hooks, cgroup, bpffs] }
 }
 
 /// Version numbers of a release. Debian writes its own ABI number into the release (`6.1.0-56-amd64`) and
@@ -164,6 +190,7 @@ mod tests {
             release: "6.12.9".to_owned(),
             lsm: Ok("lockdown,capability,landlock,yama,apparmor,bpf\n".to_owned()),
             btf: Ok(()),
+            hooks: Ok(()),
             cgroup2: true,
             bpffs: true,
         }
@@ -186,13 +213,16 @@ mod tests {
         assert_eq!(failed(&Facts { lsm: Ok("capability,apparmor".to_owned()), ..good() }), ["lsm"]);
         assert_eq!(failed(&Facts { lsm: Err("No such file".to_owned()), ..good() }), ["lsm"]);
         assert_eq!(failed(&Facts { btf: Err("no file".to_owned()), ..good() }), ["btf"]);
+        assert_eq!(failed(&Facts { hooks: Err("no hook".to_owned()), ..good() }), ["hooks"]);
         assert_eq!(failed(&Facts { cgroup2: false, ..good() }), ["cgroup2"]);
         assert_eq!(failed(&Facts { bpffs: false, ..good() }), ["bpffs"]);
     }
 
     #[test]
-    fn the_remedy_for_a_missing_module_is_the_whole_option() {
+    fn a_missing_module_can_be_done_without_and_the_remedy_is_the_whole_option() {
         let support = judge(&Facts { lsm: Ok("capability,apparmor".to_owned()), ..good() });
+        assert!(support.can_enforce());
+        assert!(!judge(&Facts { lsm: Err("No such file".to_owned()), ..good() }).can_enforce());
         assert!(support.checks.iter().any(|check| check.remedy.contains("lsm=capability,apparmor,bpf")));
     }
 

@@ -9,6 +9,7 @@ use stockade_abi::hook::Hook;
 use stockade_abi::offsets::{ANSWER_MARK, ARGUMENT_STRIDE, ARGUMENTS_BACK, FIELDS, LOAD_MARK, VALUE_MARK};
 
 use super::btf::{ARGUMENT, Offsets};
+use super::mechanism::Mechanism;
 
 /// Bytes of an instruction.
 const INSTRUCTION: usize = 8;
@@ -18,6 +19,13 @@ const LOADS: [u8; 4] = [0x71, 0x69, 0x61, 0x79];
 const NUMBERS: [u8; 2] = [0x07, 0xb7];
 /// The one instruction that is two long.
 const LOAD_WIDE: u8 = 0x18;
+
+/// A call.
+const CALL: u8 = 0x85;
+/// The kernel's function for storages of inodes, which only security modules may call.
+const INODE_STORAGE_GET: i32 = 145;
+/// `r0 = 0`: what it answers when there is none.
+const NONE: [u8; INSTRUCTION] = [0xb7, 0, 0, 0, 0, 0, 0, 0];
 
 /// Why the programs cannot be fitted to this kernel.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +52,11 @@ pub enum RelocateError {
 }
 
 /// The object with every placeholder replaced.
-pub(super) fn relocate(object: &[u8], offsets: &Offsets) -> Result<Vec<u8>, RelocateError> {
+pub(super) fn relocate(
+    object: &[u8],
+    offsets: &Offsets,
+    mechanism: Mechanism,
+) -> Result<Vec<u8>, RelocateError> {
     let file = object::File::parse(object)?;
     let mut bytes = object.to_vec();
     for section in file.sections().filter(|section| section.kind() == SectionKind::Text) {
@@ -52,16 +64,16 @@ pub(super) fn relocate(object: &[u8], offsets: &Offsets) -> Result<Vec<u8>, Relo
         let range = usize::try_from(start).ok().zip(usize::try_from(size).ok());
         let code = range.and_then(|(start, size)| bytes.get_mut(start..start.saturating_add(size)));
         if let Some(code) = code {
-            patch(code, offsets)?;
+            patch(code, offsets, mechanism)?;
         }
     }
     Ok(bytes)
 }
 
-fn patch(code: &mut [u8], offsets: &Offsets) -> Result<(), RelocateError> {
+fn patch(code: &mut [u8], offsets: &Offsets, mechanism: Mechanism) -> Result<(), RelocateError> {
     let mut at = 0;
     while let Some(instruction) = code.get_mut(at..).and_then(|rest| rest.first_chunk_mut::<INSTRUCTION>()) {
-        let [opcode, _, o0, o1, i0, i1, i2, i3] = *instruction;
+        let [opcode, registers, o0, o1, i0, i1, i2, i3] = *instruction;
         at += if opcode == LOAD_WIDE { 2 * INSTRUCTION } else { INSTRUCTION };
         if LOADS.contains(&opcode) {
             let placeholder = i32::from(i16::from_le_bytes([o0, o1]));
@@ -85,6 +97,12 @@ fn patch(code: &mut [u8], offsets: &Offsets) -> Result<(), RelocateError> {
         {
             let offset = *offsets.fields.get(field).ok_or(RelocateError::NoField(field))?;
             instruction[4..].copy_from_slice(&offset.to_le_bytes());
+        } else if opcode == CALL
+            && registers == 0
+            && i32::from_le_bytes([i0, i1, i2, i3]) == INODE_STORAGE_GET
+            && mechanism == Mechanism::Functions
+        {
+            *instruction = NONE;
         }
     }
     Ok(())
@@ -133,7 +151,7 @@ mod tests {
             load(ANSWER_MARK + 2),
             load(i16::try_from(argument_mark(Hook::ALL[2], 2)).unwrap()),
         ];
-        patch(code.as_flattened_mut(), &offsets).unwrap();
+        patch(code.as_flattened_mut(), &offsets, Mechanism::Lsm).unwrap();
         assert_eq!(
             code,
             [load(0x123), load(16), number(0x07, 0x123), wide, load(LOAD_MARK), load(40), load(24)]
@@ -141,17 +159,39 @@ mod tests {
     }
 
     #[test]
+    fn inodes_have_a_storage_for_security_modules_only() {
+        let offsets = Offsets { fields: [0; FIELDS.len()], answers: [0; Hook::COUNT] };
+        let call = number(CALL, INODE_STORAGE_GET);
+        let call = [call[0], 0, 0, 0, call[4], call[5], call[6], call[7]];
+        let own = [CALL, 0x10, 0, 0, call[4], call[5], call[6], call[7]];
+        let mut code = [call, own];
+        patch(code.as_flattened_mut(), &offsets, Mechanism::Lsm).unwrap();
+        assert_eq!(code, [call, own]);
+        patch(code.as_flattened_mut(), &offsets, Mechanism::Functions).unwrap();
+        assert_eq!(code, [NONE, own]);
+    }
+
+    #[test]
     fn what_does_not_fit_is_refused() {
         let mut offsets = Offsets { fields: [0; FIELDS.len()], answers: [0; Hook::COUNT] };
         offsets.fields[0] = 0x8000;
         let mut far = [load(LOAD_MARK)];
-        assert!(matches!(patch(far.as_flattened_mut(), &offsets), Err(RelocateError::TooFar { .. })));
+        assert!(matches!(
+            patch(far.as_flattened_mut(), &offsets, Mechanism::Lsm),
+            Err(RelocateError::TooFar { .. })
+        ));
         let mut number = [number(0xb7, VALUE_MARK)];
-        patch(number.as_flattened_mut(), &offsets).unwrap();
+        patch(number.as_flattened_mut(), &offsets, Mechanism::Lsm).unwrap();
         let mut none = [load(LOAD_MARK + 0xff)];
-        assert!(matches!(patch(none.as_flattened_mut(), &offsets), Err(RelocateError::NoField(0xff))));
+        assert!(matches!(
+            patch(none.as_flattened_mut(), &offsets, Mechanism::Lsm),
+            Err(RelocateError::NoField(0xff))
+        ));
         let mut no_hook = [load(ANSWER_MARK + 0x7f)];
-        assert!(matches!(patch(no_hook.as_flattened_mut(), &offsets), Err(RelocateError::NoHook(0x7f))));
-        assert!(relocate(b"nothing", &offsets).is_err());
+        assert!(matches!(
+            patch(no_hook.as_flattened_mut(), &offsets, Mechanism::Lsm),
+            Err(RelocateError::NoHook(0x7f))
+        ));
+        assert!(relocate(b"nothing", &offsets, Mechanism::Lsm).is_err());
     }
 }

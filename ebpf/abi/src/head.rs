@@ -5,7 +5,8 @@
 //! bits 0..12    number of the table in the map of its size
 //! bits 12..14   size of the table: 1 small, 2 medium, 3 large
 //! bits 14..16   mode
-//! bits 16..64   generation
+//! bit  16       whether the table names contents
+//! bits 17..64   generation
 //! ```
 //!
 //! A word of 0 is an empty slot: its head has neither mode nor table. Generations are given once on a node, so two heads that were ever in
@@ -48,6 +49,8 @@ impl Size {
     }
 }
 
+const NAMES_CONTENTS: u64 = 1 << 16;
+
 /// A head, read or to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head(u64);
@@ -68,9 +71,21 @@ impl Head {
         self.0 == 0
     }
 
-    /// The head of the swap `generation`, which is below 2^48, to the table `table`, below [`TABLES`].
+    /// The head of the swap `generation`, which is below 2^47, to the table `table`, below [`TABLES`].
     pub const fn new(generation: u64, mode: Mode, size: Size, table: u32) -> Self {
-        Self(generation << 16 | (mode as u64) << 14 | (size as u64) << 12 | (table & 0xfff) as u64)
+        Self(generation << 17 | (mode as u64) << 14 | (size as u64) << 12 | (table & 0xfff) as u64)
+    }
+
+    /// The same head, of a table that names contents or not.
+    #[must_use]
+    pub const fn naming_contents(self, names: bool) -> Self {
+        Self(self.0 & !NAMES_CONTENTS | if names { NAMES_CONTENTS } else { 0 })
+    }
+
+    /// Whether the table names contents.
+    #[inline(always)]
+    pub const fn names_contents(self) -> bool {
+        self.0 & NAMES_CONTENTS != 0
     }
 
     /// The word for the slot.
@@ -82,7 +97,7 @@ impl Head {
     /// Number of the swap.
     #[inline(always)]
     pub const fn generation(self) -> u64 {
-        self.0 >> 16
+        self.0 >> 17
     }
 
     /// The mode; `None` for a word that nobody wrote.
@@ -119,10 +134,14 @@ mod tests {
     fn every_part_comes_back() {
         for size in Size::ALL {
             for mode in [Mode::Learn, Mode::Audit, Mode::Enforce] {
-                let head = Head::new((1 << 48) - 1, mode, size, TABLES - 1);
-                let read = Head::from_word(head.word());
-                assert_eq!((read.generation(), read.mode()), ((1 << 48) - 1, Some(mode)));
-                assert_eq!((read.size(), read.table()), (Some(size), TABLES - 1));
+                for names in [false, true] {
+                    let head = Head::new((1 << 47) - 1, mode, size, TABLES - 1).naming_contents(names);
+                    let read = Head::from_word(head.word());
+                    assert_eq!((read.generation(), read.mode()), ((1 << 47) - 1, Some(mode)));
+                    assert_eq!((read.size(), read.table()), (Some(size), TABLES - 1));
+                    assert_eq!(read.names_contents(), names);
+                    assert!(!read.naming_contents(false).names_contents());
+                }
             }
             assert_eq!(Size::of(size.words()), Some(size));
         }

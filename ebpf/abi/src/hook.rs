@@ -1,7 +1,7 @@
 //! The hooks that stockade attaches to.
 
 macro_rules! hooks {
-    ($($(#[$doc:meta])* $name:ident = $kernel:literal / $program:literal $(as $called:literal)? $(unless $without:literal)? $(beyond $beyond:literal)?;)+) => {
+    ($($(#[$doc:meta])* $name:ident = $kernel:literal / $program:literal $(as $called:literal)? $(by $function:literal)? $(unless $without:literal)? $(beyond $beyond:literal)?;)+) => {
         /// One LSM hook with its program.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u32)]
@@ -34,6 +34,13 @@ macro_rules! hooks {
                 }
             }
 
+            /// Name of the kernel's function that calls the hook.
+            pub const fn function(self) -> &'static str {
+                match self {
+                    $(Self::$name => hooks!(@first $($function)? concat!("security_", $kernel)),)+
+                }
+            }
+
             /// Name of the program in the object.
             pub const fn program(self) -> &'static str {
                 match self {
@@ -59,18 +66,18 @@ macro_rules! hooks {
             }
         }
     };
-    (@first $kernel:literal) => { $kernel };
-    (@first $called:literal $kernel:literal) => { $called };
+    (@first $kernel:expr) => { $kernel };
+    (@first $called:literal $kernel:expr) => { $called };
     (@maybe) => { None };
     (@maybe $reason:literal) => { Some($reason) };
 }
 
 hooks! {
     /// Judges a program about to start, and labels the first one of a subject.
-    Exec = "bprm_check_security" / "stockade_exec";
+    Exec = "bprm_check_security" / "stockade_exec" by "security_bprm_check";
     /// Takes the content of a program about to start, before [`Self::Exec`] judges it: of programs at one hook, the
     /// kernel runs first what was attached last.
-    Content = "bprm_check_security" / "stockade_content" as "bprm_check_content";
+    Content = "bprm_check_security" / "stockade_content" as "bprm_check_content" by "security_bprm_check";
     /// Makes a program that has started the one its process is known by.
     Started = "bprm_committed_creds" / "stockade_started";
     /// Judges opening a file.
@@ -152,9 +159,11 @@ hooks! {
     /// Judges moving a mount, and attaching a detached one.
     MoveMount = "move_mount" / "stockade_move";
     /// Judges making a user namespace.
-    UsernsCreate = "userns_create" / "stockade_userns" beyond "the node allows no user namespaces";
+    UsernsCreate = "userns_create" / "stockade_userns" by "security_create_user_ns" beyond "the node allows no user namespaces";
     /// Judges the `bpf` system call.
     Bpf = "bpf" / "stockade_bpf";
+    /// Keeps the agent's maps from who may use `bpf`.
+    BpfMap = "bpf_map" / "stockade_bpf_map";
     /// Judges opening a performance event.
     PerfEventOpen = "perf_event_open" / "stockade_perf";
     /// Judges what makes the kernel load a module.
@@ -170,7 +179,7 @@ hooks! {
     /// Judges reading the kernel's log.
     Syslog = "syslog" / "stockade_syslog";
     /// Judges setting the clock.
-    Settime = "settime" / "stockade_settime";
+    Settime = "settime" / "stockade_settime" by "security_settime64";
     /// Judges disk quotas.
     Quotactl = "quotactl" / "stockade_quotactl" beyond "the kernel knows no quotas";
     /// Judges making a ring, and a handler of page faults.

@@ -65,6 +65,19 @@ pub enum Guard {
     Holds = 2,
 }
 
+/// What tells a file where inodes have no storage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct FileId {
+    /// Number of the file system, as the kernel keeps it: 20 bits of minor below the major.
+    pub device: u64,
+    /// Number of the inode.
+    pub number: u64,
+}
+
+/// Files that can be told so at once.
+pub const GUARDS_MAX: u32 = 1024;
+
 /// In [`Known::dentry`]: the inode is guarded, in the way that `grants` says. No entry is there.
 pub const GUARDED: u64 = 0x6775_6172;
 

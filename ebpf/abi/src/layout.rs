@@ -2,7 +2,7 @@
 //! resized fails to compile here.
 
 use crate::event::EventHeader;
-use crate::known::{InodeMemory, Known};
+use crate::known::{FileId, InodeMemory, Known};
 use crate::label::{Label, SubjectEntry};
 use core::mem::{align_of, offset_of, size_of};
 
@@ -32,4 +32,5 @@ layout!(Known, size 96, align 8, {
     busy @ 0, sequence @ 8, dentry @ 16, mount @ 24, root @ 32, mounts @ 40, renames @ 48, head @ 56,
     name @ 64, grants @ 72, groups @ 80, below @ 88,
 });
+layout!(FileId, size 16, align 8, { device @ 0, number @ 8 });
 layout!(InodeMemory, size 192, align 8, { ways @ 0 });

@@ -24,7 +24,7 @@ pub mod table;
 
 /// Version of everything in this crate. Pinned beside the maps; an agent that finds another value
 /// there refuses to adopt them.
-pub const ABI_VERSION: u32 = 4;
+pub const ABI_VERSION: u32 = 5;
 
 /// The oldest version whose labels and subjects ([`label`]) are laid out and meant as here: an agent takes
 /// over what is pinned by versions from this one on. Whoever changes them raises it to [`ABI_VERSION`].
@@ -32,11 +32,18 @@ pub const LABELS_SINCE: u32 = 2;
 
 const _: () = assert!(LABELS_SINCE <= ABI_VERSION);
 
-/// Policy slots of a node. Slot 0 is never filled, so that a zeroed label finds no policy.
+/// Policy slots of a node. Slot 0 is never filled, so that a zeroed label finds no policy, and neither is the last.
 pub const POLICY_SLOTS: u32 = 1024;
 
 /// The slot whose word is no head: the programs count there the renames of directories.
 pub const RENAMES_SLOT: u32 = 0;
+
+/// The slot whose word is no head either, but 1 while the policy in any slot names contents: without that, nobody
+/// takes them down.
+pub const CONTENTS_SLOT: u32 = POLICY_SLOTS - 1;
+
+/// The slots that heads can be in.
+pub const SLOTS_OF_POLICIES: core::ops::Range<u32> = 1..CONTENTS_SLOT;
 
 /// Subjects a node can hold at once.
 pub const SUBJECTS_MAX: u32 = 16_384;

@@ -56,12 +56,17 @@ macro_rules! fields {
 }
 
 fields! {
+    /// No field: 1 where the programs are attached to the functions that call the hooks, see
+    /// [`Hook::function`]; 0 where they are hooks themselves.
+    is_tracing = "stockade"."is_tracing" optional;
     /// Local storages of a task; null while it has none.
     task_storage = "task_struct"."bpf_storage";
     /// Credentials that count, which the kernel may exchange for a while.
     task_cred = "task_struct"."cred";
     /// Credentials of its own.
     task_real_cred = "task_struct"."real_cred";
+    /// How the task wants to be treated.
+    task_personality = "task_struct"."personality";
     /// Address space.
     task_mm = "task_struct"."mm";
     /// Root and working directory.
@@ -90,6 +95,8 @@ fields! {
     data_map = "bpf_local_storage_data"."smap";
     /// A value in a storage.
     data_value = "bpf_local_storage_data"."data";
+    /// Bytes of a value of a map.
+    map_value_size = "bpf_map"."value_size";
     /// File of the running program.
     mm_exe_file = "mm_struct"."exe_file";
     /// Mount of the root directory.
@@ -154,6 +161,8 @@ fields! {
     inode_device = "inode"."i_rdev";
     /// Number of a file.
     inode_number = "inode"."i_ino";
+    /// Number of a file system.
+    sb_device = "super_block"."s_dev";
     /// When a file, or anything about it, was changed last: seconds since the epoch.
     inode_changed = "inode"."i_ctime_sec|i_ctime.tv_sec|__i_ctime.tv_sec";
     /// And nanoseconds; newer kernels keep flags in the highest bits.

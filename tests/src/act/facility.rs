@@ -1,6 +1,7 @@
 //! Using what the kernel offers without an object.
 
 use anyhow::{Context, Result, bail};
+use aya::maps::{Array, MapData, loaded_maps};
 use rustix::mount::{MountFlags, mount as mount_new, mount_bind};
 
 /// Mounts a file system of memory, or a directory a second time.
@@ -10,6 +11,21 @@ pub(super) fn mount(how: &str, rest: &[String]) -> Result<u8> {
         "tmpfs" => mount_new(c"none", word(0)?, c"tmpfs", MountFlags::empty(), None)?,
         "bind" => mount_bind(word(0)?, word(1)?)?,
         _ => bail!("no way `{how}` to mount"),
+    }
+    Ok(0)
+}
+
+/// Makes a map of its own, opens each map of the kernel by its number, or one by its pin.
+pub(super) fn maps(how: &str, pin: Option<&String>) -> Result<u8> {
+    match (how, pin) {
+        ("own", None) => drop(Array::<MapData, u64>::create(1, 0)?),
+        ("all", None) => {
+            for map in loaded_maps() {
+                map?;
+            }
+        }
+        ("pinned", Some(pin)) => drop(MapData::from_pin(pin)?),
+        _ => bail!("no way `{how}` to open maps"),
     }
     Ok(0)
 }

@@ -108,6 +108,7 @@ fn perform(words: &[String]) -> Result<u8> {
         "bench" => bench::bench(rest),
         "serve" => serve(),
         "at" => names::at(word(0)?, &rest[1..]),
+        "maps" => facility::maps(word(0)?, rest.get(1)),
         "mount" => facility::mount(word(0)?, &rest[1..]),
         _ => names::here(verb, rest),
     }

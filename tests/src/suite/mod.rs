@@ -27,7 +27,7 @@ pub(crate) fn run(name: &str, report: &mut Report) -> Result<()> {
         "containers" => containers::run(report),
         "demo" => demo::run(report),
         "cases" => hooks::beside::run(report),
-        "hooks" => hooks::run(report),
+        "functions" | "hooks" => hooks::run(report),
         "refuse" => refuse::run(report),
         "shell" => shell::run(report),
         _ => bail!("there is no suite `{name}`"),

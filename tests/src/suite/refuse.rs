@@ -1,22 +1,24 @@
-//! A kernel that never calls BPF LSM programs: the agent must refuse, at once and in plain words.
+//! A node that cannot enforce, for want of the BPF file system: the agent must refuse, at once and in plain words.
 
 use std::fs;
-use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use rustix::mount::{UnmountFlags, unmount};
 
 use super::{Report, stockade};
 
+/// Where the file system belongs.
+const PINS: &str = "/sys/fs/bpf";
 /// A refusal is no search.
 const AT_ONCE: Duration = Duration::from_secs(10);
 
 #[expect(clippy::unnecessary_wraps, reason = "all suites have one signature")]
 pub(super) fn run(report: &mut Report) -> Result<()> {
     report.case("guest-is-without", || {
-        let active = fs::read_to_string("/sys/kernel/security/lsm").context("reading the active list")?;
-        ensure!(!active.trim().split(',').any(|name| name == "bpf"), "active are {active}");
+        unmount(PINS, UnmountFlags::DETACH).with_context(|| format!("unmounting {PINS}"))?;
+        ensure!(fs::read_dir(PINS).context(PINS)?.next().is_none(), "{PINS} is not empty");
         Ok(())
     });
     report.case("agent", || {
@@ -28,9 +30,8 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
         names_the_remedy(&told)
     });
     report.case("nothing-pinned", || {
-        let pins = fs::read_dir("/sys/fs/bpf").context("/sys/fs/bpf")?;
-        let names: Vec<_> = pins.filter_map(Result::ok).map(|entry| entry.file_name()).collect();
-        ensure!(!Path::new("/sys/fs/bpf/stockade").exists(), "{names:?}");
+        let left: Vec<_> = fs::read_dir(PINS).context(PINS)?.filter_map(Result::ok).collect();
+        ensure!(left.is_empty(), "{left:?}");
         Ok(())
     });
     report.case("doctor", || {
@@ -55,10 +56,10 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
 const PROFILE: &str = "apiVersion: stockade.dev/v1alpha1\nkind: Profile\nmetadata: { name: any }\nspec:\n  \
                        mode: enforce\n  exec:\n    - path: /stockade/stockade\n";
 
-/// The list, and the option with everything that it must hold.
+/// What is missing, and the command that brings it.
 fn names_the_remedy(told: &str) -> Result<()> {
-    ensure!(told.contains("lsm="), "no boot option in: {told}");
-    ensure!(told.contains(",bpf"), "not what to add, in: {told}");
+    ensure!(told.contains("bpffs: not mounted"), "no reason in: {told}");
+    ensure!(told.contains("mount -t bpf bpf /sys/fs/bpf"), "no remedy in: {told}");
     Ok(())
 }
 

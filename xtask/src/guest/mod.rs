@@ -22,11 +22,13 @@ pub(crate) enum Suite {
     Boot,
     /// The eBPF programs, case by case, without any distribution
     Hooks,
+    /// The same where the kernel never calls BPF LSM programs, and they are attached to its functions
+    Functions,
     /// The same cases beside AppArmor, for the table of what each denies
     Cases,
     /// What enforcement survives: the agent killed, replaced, damaged, flooded
     Alive,
-    /// A kernel that never calls BPF LSM programs: the agent must refuse
+    /// A node that cannot enforce: the agent must refuse
     Refuse,
     /// Real runtimes, real servers
     Containers,
@@ -44,6 +46,7 @@ impl Suite {
         match self {
             Self::Boot => "boot",
             Self::Hooks => "hooks",
+            Self::Functions => "functions",
             Self::Cases => "cases",
             Self::Alive => "alive",
             Self::Refuse => "refuse",
@@ -58,7 +61,7 @@ impl Suite {
     pub(crate) fn wants_disk(self) -> bool {
         match self {
             Self::Boot | Self::Containers | Self::Bench | Self::Demo | Self::Shell => true,
-            Self::Hooks | Self::Cases | Self::Alive | Self::Refuse => false,
+            Self::Hooks | Self::Functions | Self::Cases | Self::Alive | Self::Refuse => false,
         }
     }
 
@@ -67,7 +70,7 @@ impl Suite {
             Self::Boot => 120,
             Self::Refuse => 180,
             Self::Demo => 600,
-            Self::Hooks | Self::Cases => 1200,
+            Self::Hooks | Self::Functions | Self::Cases => 1200,
             Self::Containers | Self::Alive => 1800,
             Self::Bench => 2400,
             Self::Shell => 24 * 3600,
@@ -76,11 +79,12 @@ impl Suite {
 
     fn kernel_arguments(self) -> &'static str {
         match self {
-            Self::Refuse => " lsm=lockdown,capability,yama,apparmor",
+            Self::Functions => " lsm=lockdown,capability,yama,apparmor",
             Self::Boot
             | Self::Hooks
             | Self::Cases
             | Self::Alive
+            | Self::Refuse
             | Self::Containers
             | Self::Bench
             | Self::Demo

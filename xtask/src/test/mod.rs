@@ -32,6 +32,7 @@ enum Chosen {
     Unit,
     Boot,
     Hooks,
+    Functions,
     Alive,
     Refuse,
     Containers,
@@ -44,6 +45,7 @@ impl Chosen {
             Self::Unit => None,
             Self::Boot => Some(Suite::Boot),
             Self::Hooks => Some(Suite::Hooks),
+            Self::Functions => Some(Suite::Functions),
             Self::Alive => Some(Suite::Alive),
             Self::Refuse => Some(Suite::Refuse),
             Self::Containers => Some(Suite::Containers),
@@ -54,7 +56,8 @@ impl Chosen {
 
 /// What a guest runs by default, in this order. The figures are compared when they are asked for
 /// (`--suite bench`): on a busy host some of them differ by more than a change may.
-const SUITES: [Suite; 5] = [Suite::Boot, Suite::Hooks, Suite::Alive, Suite::Refuse, Suite::Containers];
+const SUITES: [Suite; 6] =
+    [Suite::Boot, Suite::Hooks, Suite::Functions, Suite::Alive, Suite::Refuse, Suite::Containers];
 
 pub(crate) fn run(project: &Project, options: &Options) -> Result<bool> {
     let mut total = Verdict::default();

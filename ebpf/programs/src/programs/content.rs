@@ -14,10 +14,11 @@ use stockade_abi::label::CANARY;
 use stockade_abi::table::{self, PIN_WORDS, PINS, PINS_MAX, Pin, Table as _, high, low};
 
 use super::kernel::{Pointer, address, before, current, load};
+use super::label::{self, Tag};
 use super::maps::CONTENTS;
 use super::policy::{self, Policy, Words, side};
 use super::rounds::{CONTINUE, STOP, rounds};
-use super::{count, label, quick};
+use super::{count, quick};
 
 /// `HASH_ALGO_SHA256`.
 const SHA256: i64 = 4;
@@ -37,26 +38,27 @@ pub(crate) struct Content {
 pub(crate) fn take(ctx: &LsmContext) -> i32 {
     let before = before!(ctx, Content);
     let task = current();
-    let (label, enters) = match label::of(task) {
-        Some(label) => (label, false),
+    let (tag, enters) = match label::tag(task) {
+        Some(tag) => (tag, false),
+        None if !policy::any_names_contents() => return before,
         None => match label::at_entry(task, (bpf_get_current_pid_tgid() >> 32) as u32) {
-            Some(label) => (label, true),
+            Some(label) => (Tag { policy: label.policy, flags: label.flags }, true),
             None => return before,
         },
     };
-    if label.flags & CANARY != 0 {
+    if tag.flags & CANARY != 0 {
         count::canary(Hook::Content);
         return before;
     }
-    if before != 0 || !has_pins(policy::head(label.policy)) {
+    if before != 0 || !policy::head(tag.policy).names_contents() {
         return before;
     }
     let bprm: Pointer = ctx.arg(0);
     let file: Pointer = load!(bprm, bprm_file as Pointer);
     let task_key = task as u64;
     if !enters
-        && let Some((granted, _)) = quick::program(task, label.policy, file)
-        && side(granted, label.flags) & EXEC != 0
+        && let Some((granted, _)) = quick::program(task, tag.policy, file)
+        && side(granted, tag.flags) & EXEC != 0
     {
         return before;
     }
@@ -72,11 +74,6 @@ pub(crate) fn take(ctx: &LsmContext) -> i32 {
         let _gone = CONTENTS.remove(task_key);
     }
     before
-}
-
-#[inline(always)]
-fn has_pins(head: Head) -> bool {
-    Policy::find(head).is_some_and(|policy| high(policy.word(PINS)) != 0)
 }
 
 /// Whether the content of `file`, which the current task is about to start, is one of the sets `sets` of the table of

@@ -110,6 +110,17 @@ pub(crate) fn judge(tag: Tag, facility: Facility) -> i32 {
     decide(tag, Operation::Facility, facility as u32, false)
 }
 
+/// Refuses what no profile can grant of a facility.
+#[inline(always)]
+pub(crate) fn refuse(facility: Facility) -> i32 {
+    if stockade_power(Operation::Facility as u32, facility as u32, GUARDED) == 0 { ALLOW } else { deny() }
+}
+
+/// How [`stockade_power`] is to judge: a refusal is not worth a record.
+const QUIET: u32 = 1;
+/// It is about the agent's own, which nothing grants.
+const GUARDED: u32 = 2;
+
 /// The short way out is where the table grants it. `quiet`: a refusal is not worth a record.
 #[inline(always)]
 fn decide(tag: Tag, operation: Operation, number: u32, quiet: bool) -> i32 {
@@ -119,18 +130,22 @@ fn decide(tag: Tag, operation: Operation, number: u32, quiet: bool) -> i32 {
     {
         return ALLOW;
     }
-    if stockade_power(operation as u32, number, u32::from(quiet)) == 0 { ALLOW } else { deny() }
+    let how = if quiet { QUIET } else { 0 };
+    if stockade_power(operation as u32, number, how) == 0 { ALLOW } else { deny() }
 }
 
 /// Judges what may not be granted, as a stage (see [`super::judge`]). Not 0 where it is denied.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub(crate) extern "C" fn stockade_power(operation: u32, number: u32, quiet: u32) -> u32 {
+pub(crate) extern "C" fn stockade_power(operation: u32, number: u32, how: u32) -> u32 {
     let Some(label) = label::of(current()) else { return 0 };
     let head = policy::head(label.policy);
     let policy = Policy::find(head);
     let mut denied = false;
-    if let (Some(policy), Some(Mode::Audit | Mode::Enforce)) = (&policy, head.mode()) {
+    let guarded = how & GUARDED != 0;
+    if let (Some(policy), Some(Mode::Audit | Mode::Enforce)) = (&policy, head.mode())
+        && !guarded
+    {
         if granted(policy, label.flags, operation, number) {
             return 0;
         }
@@ -139,12 +154,13 @@ pub(crate) extern "C" fn stockade_power(operation: u32, number: u32, quiet: u32)
     let reason = match (&policy, head.mode()) {
         (None, _) | (Some(_), None) if head.is_empty() => Reason::UnknownSubject,
         (None, _) | (Some(_), None) => Reason::PolicyCorrupt,
+        (Some(_), Some(_)) if guarded => Reason::Guarded,
         (Some(_), Some(Mode::Audit | Mode::Enforce)) if denied => Reason::DenyRule,
         (Some(_), Some(Mode::Learn | Mode::Audit | Mode::Enforce)) => Reason::NoRule,
     } as u32;
     let mode = mode_number(head.mode());
     let verdict = verdict_number(reason, mode);
-    if quiet == 0 {
+    if how & QUIET == 0 {
         count::decision(reason);
         emit::power(&Record {
             label: &label,

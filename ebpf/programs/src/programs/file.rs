@@ -10,7 +10,9 @@ use stockade_abi::reason::{Operation, Reason};
 
 use super::inherited::is_refused;
 use super::judge::{ALLOW, DENY, Question, judge, without_object};
-use super::kernel::{Pointer, address, before, current, load, offset, probe, probe_at, unknown};
+use super::kernel::{
+    Pointer, address, before, current, from_end, is_tracing, load, offset, probe, probe_at, unknown,
+};
 use super::label::{self, Tag};
 use super::opened::only_appends;
 use super::{count, facility, path, policy, quick, scratch, special};
@@ -40,8 +42,11 @@ const PIPEFS: u64 = 0x5049_5045;
 const PIDFS: u64 = 0x5049_4446;
 /// Namespace of mounts that no process can reach: `ERR_PTR(-EINVAL)`.
 pub(crate) const MNT_NS_INTERNAL: u64 = -22i64 as u64;
+const PROT_READ: u64 = 1;
 pub(crate) const PROT_WRITE: u64 = 2;
 pub(crate) const PROT_EXEC: u64 = 4;
+/// A personality: what can be read can be executed.
+const READ_IMPLIES_EXEC: u32 = 0x040_0000;
 /// The mapping is of no file.
 const MAP_ANONYMOUS: u64 = 0x20;
 /// What is written into the mapping goes into the file.
@@ -94,15 +99,15 @@ fn open_unremembered(task: *mut task_struct, file: Pointer, before: i32, policy:
     judge_file(task, file, wanted_of(file))
 }
 
-/// `mmap_file(file, reqprot, prot, flags)`.
+/// `mmap_file(file, reqprot, prot, flags)`; `reqprot` is what the hook alone gets.
 #[inline(always)]
 pub(crate) fn mmap_file(ctx: &LsmContext) -> i32 {
     let before = before!(ctx, MmapFile);
     if before != 0 {
         return before;
     }
-    let (prot, flags): (u64, u64) = (ctx.arg(2), ctx.arg(3));
-    let executable = prot & PROT_EXEC != 0;
+    let (prot, flags) = (from_end!(ctx, MmapFile, 2) as u64, from_end!(ctx, MmapFile, 1) as u64);
+    let executable = prot & PROT_EXEC != 0 || is_tracing() && reads_as_code(prot);
     let writes = prot & PROT_WRITE != 0 && flags & MAP_SHARED != 0;
     if !executable && flags & MAP_ANONYMOUS != 0 {
         return ALLOW;
@@ -142,6 +147,13 @@ pub(crate) fn mmap_file(ctx: &LsmContext) -> i32 {
         return ALLOW;
     }
     judge_file(task, file, access)
+}
+
+/// Whether the kernel is about to make executable what is to be readable: it has done so before it calls the hook,
+/// and not yet when it calls the function before.
+#[inline(always)]
+fn reads_as_code(prot: u64) -> bool {
+    prot & PROT_READ != 0 && load!(current().cast(), task_personality as u32) & READ_IMPLIES_EXEC != 0
 }
 
 /// Anonymous memory made executable, which is how just-in-time compilers work.

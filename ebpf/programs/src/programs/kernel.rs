@@ -141,6 +141,13 @@ macro_rules! probe {
 
 pub(crate) use {before, from_end, load, offset, part, probe};
 
+/// Whether the programs are attached to the functions that call the hooks. The verifier knows it too, and drops
+/// what is for the other case.
+#[inline(always)]
+pub(crate) fn is_tracing() -> bool {
+    offset!(is_tracing) != 0
+}
+
 #[inline(always)]
 pub(crate) fn offset_of<const MARK: i32>() -> usize {
     let value: usize;

@@ -10,7 +10,7 @@ use core::marker::PhantomData;
 use core::ptr;
 use stockade_abi::head::TABLES;
 use stockade_abi::hook::Hook;
-use stockade_abi::known::InodeMemory;
+use stockade_abi::known::{FileId, GUARDS_MAX, InodeMemory};
 use stockade_abi::label::{Label, SubjectEntry};
 use stockade_abi::reason::Reason;
 use stockade_abi::{POLICY_SLOTS, SUBJECTS_MAX, table};
@@ -95,6 +95,10 @@ pub(crate) static LABELS: TaskStorage<Label> = TaskStorage::new();
 /// What was decided about each inode.
 #[btf_map]
 pub(crate) static INODES: InodeStorage<InodeMemory> = InodeStorage::new();
+
+/// The agent's own files, where inodes have no storage.
+#[btf_map]
+pub(crate) static GUARDS: HashMap<FileId, u64, { GUARDS_MAX as usize }> = HashMap::new();
 
 /// Files that were decided about once: what comes again is worth remembering.
 #[btf_map]

@@ -2,17 +2,20 @@
 //!
 //! Two things are remembered: what a file may be used for, and the state that the table is in after the
 //! path of a directory, so that of a file not seen before only the name is walked.
+//!
+//! The kernel has this storage for security modules only. Where the programs are attached to its functions the
+//! agent takes the calls for it out before it loads them: nothing is remembered.
 
 use core::ptr::{read_volatile, write_volatile};
 
 use aya_ebpf::bindings::task_struct;
 use stockade_abi::head::Head;
-use stockade_abi::known::{self, GUARDED, Guard, InodeMemory, Known, WRITING};
+use stockade_abi::known::{self, FileId, GUARDED, Guard, InodeMemory, Known, WRITING};
 use stockade_abi::reason::Mode;
 
 use super::atomic;
-use super::kernel::{Pointer, load};
-use super::maps::{INODES, ONCE, ONCE_ENTRIES};
+use super::kernel::{Pointer, is_tracing, load};
+use super::maps::{GUARDS, INODES, ONCE, ONCE_ENTRIES};
 use super::policy;
 
 /// The kernel's hash of directory and name, with a bit that makes it differ from nothing.
@@ -246,6 +249,15 @@ pub(crate) fn comes_again(inode: Pointer) -> bool {
 /// Whether this inode is the agent's own.
 #[inline(always)]
 fn is_guarded(inode: Pointer) -> bool {
+    if is_tracing() {
+        let sb: Pointer = load!(inode, inode_sb as Pointer);
+        let file = FileId {
+            device: u64::from(load!(sb, sb_device as u32)),
+            number: load!(inode, inode_number as u64),
+        };
+        // SAFETY: only whether it is there is looked at.
+        return unsafe { GUARDS.get(file) }.is_some();
+    }
     let known = way(INODES.get(inode), 0);
     !known.is_null() && field!(known, dentry) == GUARDED && field!(known, grants) == Guard::Own as u64
 }

@@ -7,6 +7,7 @@ mod climb;
 mod connect;
 mod content;
 mod count;
+mod dpath;
 mod emit;
 mod exec;
 mod facility;
@@ -26,6 +27,7 @@ mod never;
 mod opened;
 mod origin;
 mod others;
+mod own_maps;
 mod path;
 mod peers;
 mod place;
@@ -251,7 +253,6 @@ facilities! {
     stockade_move = "move_mount": MoveMount, Mount;
     stockade_chroot = "path_chroot": Chroot, Chroot;
     stockade_userns = "userns_create": UsernsCreate, Namespaces;
-    stockade_bpf = "bpf": Bpf, Bpf;
     stockade_perf = "perf_event_open": PerfEventOpen, Perf;
     stockade_autoload = "kernel_module_request": ModuleRequest, Modules;
     stockade_key_alloc = "key_alloc": KeyAlloc, Keyrings;
@@ -260,6 +261,16 @@ facilities! {
     stockade_settime = "settime": Settime, Clock;
     stockade_quotactl = "quotactl": Quotactl, Quota;
     stockade_override = "uring_override_creds": UringOverrideCreds, IoUringCreds;
+}
+
+#[lsm(hook = "bpf")]
+fn stockade_bpf(ctx: LsmContext) -> i32 {
+    own_maps::bpf(before!(&ctx, Bpf), ctx.arg(0))
+}
+
+#[lsm(hook = "bpf_map")]
+fn stockade_bpf_map(ctx: LsmContext) -> i32 {
+    own_maps::bpf_map(before!(&ctx, BpfMap), ctx.arg(0))
 }
 
 #[lsm(hook = "kernel_read_file")]

@@ -8,21 +8,21 @@ use stockade_abi::object::View as Prefix;
 use stockade_abi::offsets::UPID_SIZE;
 use stockade_abi::reason::Reason;
 
-use super::climb;
 use super::judge::Judged;
-use super::kernel::{Pointer, address, current, load, offset, part, probe, probe_at};
+use super::kernel::{Pointer, address, current, is_tracing, load, offset, part, probe, probe_at};
 use super::memory::{self, Lesson, Place, View, remember};
 use super::policy::Object;
 use super::rounds::{CONTINUE, STOP, rounds};
 use super::scratch::{self, OBJECT_SIZE, Scratch, byte_at};
 use super::special;
+use super::{climb, dpath};
 
 /// `s_magic` of procfs.
 pub(crate) const PROC: u64 = 0x9fa0;
 /// `i_mode` of a directory.
 const S_IFMT: u32 = 0o170_000;
 const S_IFDIR: u32 = 0o040_000;
-const ENAMETOOLONG: i64 = -36;
+pub(crate) const ENAMETOOLONG: i64 = -36;
 
 /// A path, and what of it can be remembered.
 #[derive(Clone, Copy)]
@@ -89,19 +89,22 @@ fn find(
     let mut found = Found {
         object: Object::none(Reason::PathUnreadable),
         place,
-        // Without a head nothing is remembered.
+        // Without a head nothing is remembered, nor where there is no memory.
         view: View::of(task, head, renames, subject),
         parent,
         name,
         guarded: false,
-        steady: !head.is_empty() && is_steady(task, file, &place),
+        steady: !is_tracing() && !head.is_empty() && is_steady(task, file, &place),
         in_parent: false,
     };
-    // SAFETY: the claim on the buffer is ours.
-    let buffer = unsafe { &raw mut (*scratch).object }.cast::<u8>();
-    let path = part!(file, file_path).cast::<path>();
-    // SAFETY: the verifier proves that `path` is part of a trusted file, and the size of the buffer.
-    let len = unsafe { bpf_d_path(path, buffer.cast(), OBJECT_SIZE as u32) };
+    let buffer = scratch::object(scratch);
+    let len = if is_tracing() {
+        dpath::write(&place, scratch)
+    } else {
+        let path = part!(file, file_path).cast::<path>();
+        // SAFETY: the verifier proves that `path` is part of a trusted file, and the size of the buffer.
+        unsafe { bpf_d_path(path, buffer.cast(), OBJECT_SIZE as u32) }
+    };
     if len == ENAMETOOLONG {
         found.object = Object::none(Reason::PathTooLong);
         return found;

@@ -4,20 +4,26 @@ use stockade_abi::head::{Head, Size};
 use stockade_abi::object::View;
 use stockade_abi::reason::Reason;
 use stockade_abi::table::{self, Table, high, low};
-use stockade_abi::{POLICY_SLOTS, RENAMES_SLOT};
+use stockade_abi::{CONTENTS_SLOT, POLICY_SLOTS, RENAMES_SLOT};
 
 use super::atomic;
 use super::maps::{HEADS, TABLES_L, TABLES_M, TABLES_S};
 use super::rounds::{CONTINUE, STOP, rounds};
 use super::scratch::{OBJECT_SIZE, byte_at};
 
-/// The head in `slot`. In the slot of the renames stands none, and none is found.
+/// The head in `slot`. In the slots of other words stands none, and none is found.
 #[inline(always)]
 pub(crate) fn head(slot: u32) -> Head {
-    if slot == RENAMES_SLOT { Head::EMPTY } else { word(slot) }
+    if slot == RENAMES_SLOT || slot == CONTENTS_SLOT { Head::EMPTY } else { word(slot) }
 }
 
-/// The word of `slot`. In the slot of the renames it is no head, which the caller has to know.
+/// Whether the policy in any slot names contents.
+#[inline(always)]
+pub(crate) fn any_names_contents() -> bool {
+    !word(CONTENTS_SLOT).is_empty()
+}
+
+/// The word of `slot`. In the slots of other words it is no head, which the caller has to know.
 #[inline(always)]
 pub(crate) fn word(slot: u32) -> Head {
     let at = HEADS.words().wrapping_add(slot as usize & (POLICY_SLOTS as usize - 1));

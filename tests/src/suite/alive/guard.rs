@@ -32,7 +32,8 @@ fn profile(name: &str, mode: &str) -> Result<String> {
         &format!(
             "apiVersion: stockade.dev/v1alpha1\nkind: Profile\nmetadata: {{ name: {name} }}\nspec:\n  mode: \
              {mode}\n  exec:\n    - path: /**\n  files:\n    - path: /**\n      access: [read, write, append, \
-             create, delete, rename, link, attr, map]\n  peers:\n    - to: unix:/run/stockade/agent.sock\n"
+             create, delete, rename, link, attr, map]\n  peers:\n    - to: unix:/run/stockade/agent.sock\n  \
+             facilities: [bpf]\n  capabilities: [bpf, sys_admin]\n"
         ),
     )
 }
@@ -87,12 +88,15 @@ fn try_all(mode: &str) -> Result<()> {
         format!("rename {pins}/maps/LABELS {pins}/maps/OTHER"),
         format!("rename {pins} {pins}-moved"),
         format!("mkdir {pins}/build-0"),
+        format!("maps pinned {pins}/maps/SUBJECTS"),
+        format!("maps pinned {pins}/maps/HEADS"),
+        "maps all".to_owned(),
     ];
     for action in &refused {
         let code = subject.ask(action)?;
         ensure!(code == REFUSED, "{action}: {code}");
     }
-    for action in ["open write+create /tmp/guard-free", "unlink /tmp/guard-free"] {
+    for action in ["open write+create /tmp/guard-free", "unlink /tmp/guard-free", "maps own"] {
         let code = subject.ask(action)?;
         ensure!(code == 0, "{action}: {code}");
     }

@@ -8,6 +8,7 @@ mod calls;
 mod case;
 mod chance;
 pub(super) mod elf;
+mod functions;
 mod glob;
 mod learn;
 mod life;
@@ -28,7 +29,7 @@ use anyhow::{Context, Result, bail, ensure};
 use self::agent::{Agent, Event};
 use self::case::{Case, Expected, Template};
 use self::scene::Scene;
-use super::Report;
+use super::{Report, is_thorough};
 use crate::act::REFUSED;
 
 /// The group of cases that are learned, not judged.
@@ -69,10 +70,16 @@ struct Trace {
 }
 
 pub(super) fn run(report: &mut Report) -> Result<()> {
-    let templates = case::all(case::CASES)?;
-    let (learned, judged): (Vec<_>, Vec<_>) = templates.iter().partition(|one| one.group == LEARN);
+    let mut templates = case::all(case::CASES)?;
     let agent = Agent::start()?;
-    judge(report, &judged)?;
+    let by_functions = functions::are_asked()?;
+    if by_functions {
+        functions::run(report, &mut templates)?;
+    }
+    // What a case does without the product, and under audit, is the same there.
+    let modes = if by_functions && !is_thorough() { &[Mode::Enforce][..] } else { &Mode::ALL };
+    let (learned, judged): (Vec<_>, Vec<_>) = templates.iter().partition(|one| one.group == LEARN);
+    judge(report, &judged, modes)?;
     learn::run(report, &learned)?;
     let agent = life::run(report, agent)?;
     swap::run(report, &agent)?;
@@ -82,10 +89,10 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
     life::end(report, agent)
 }
 
-fn judge(report: &mut Report, templates: &[&Template]) -> Result<()> {
+fn judge(report: &mut Report, templates: &[&Template], modes: &[Mode]) -> Result<()> {
     let mut runs = Vec::new();
     for (number, template) in templates.iter().enumerate() {
-        for mode in Mode::ALL {
+        for mode in modes.iter().copied() {
             let word = mode.word();
             if report.wants(&format!("{}.{word}", template.name)) {
                 runs.push(Run {
