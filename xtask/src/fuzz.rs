@@ -9,7 +9,8 @@ use crate::project::Project;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Only this target: profile, glob, policy_table, kernel_event, event_record, control_request, oci or question
+    /// Only this target: profile, glob, policy_table, kernel_event, event_record, control_request, oci,
+    /// question or rpm
     #[arg(long)]
     target: Option<String>,
     /// How long each target is fed

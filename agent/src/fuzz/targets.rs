@@ -11,6 +11,8 @@ use crate::events::record::SubjectRef;
 use crate::events::record::{Record, printable};
 use crate::events::render::{ProcessFacts, object_name, render};
 use crate::identity::oci::{Config, State, names};
+use crate::image::packages::rpm::database::headers;
+use crate::image::packages::rpm::header::Header;
 use crate::profile::{Shelf, parse_any, read_any, read_profile};
 
 const PROFILE_WORDS: &[&str] = &[
@@ -216,4 +218,31 @@ fn read_questions(input: &[u8]) -> bool {
         assert!(!out.iter().any(|byte| byte.is_ascii_control() && *byte != b'\n'));
     }
     !input.is_empty()
+}
+
+#[test]
+fn rpm() {
+    let words = &[
+        "CREATE TABLE ",
+        "CREATE VIEW ",
+        "GENERATED ALWAYS AS (1)",
+        "Packages",
+        "blob",
+        "/usr/lib64/\0",
+        "\0\0\0\x08",
+    ];
+    Target { name: "rpm", rounds: 4000, words, read: read_rpm }.run();
+}
+
+/// The header of a package, or a database of them.
+fn read_rpm(input: &[u8]) -> bool {
+    let check = |header: Header<'_>| {
+        let files = header.files()?;
+        assert!(files.iter().all(|path| path.len() <= 4096));
+        header.source().map(drop)
+    };
+    if input.starts_with(b"SQLite format 3\0") {
+        return headers(input.to_vec(), check).is_ok();
+    }
+    Header::parse(input).and_then(check).is_ok()
 }

@@ -175,7 +175,8 @@ fn name(path: &[u8]) -> &[u8] {
 }
 
 fn is_shared(dir: &[u8]) -> bool {
-    SHARED.iter().any(|tree| dir.starts_with(tree.as_bytes()))
+    // On most distributions with rpm it is what `/usr/lib/x86_64-linux-gnu` is on others.
+    dir == b"/usr/lib64" || SHARED.iter().any(|tree| dir.starts_with(tree.as_bytes()))
 }
 
 #[cfg(test)]
@@ -222,6 +223,7 @@ mod tests {
     fn libraries_are_widened_to_libraries() {
         let libraries = names("/usr/lib/x86_64-linux-gnu", ".so.1.2", 8);
         assert_eq!(globs(&libraries, READ | MAP, &[]), ["/usr/lib/x86_64-linux-gnu/*.so*"]);
+        assert_eq!(globs(&names("/usr/lib64", ".so.1.2", 10), READ | MAP, &[]), ["/usr/lib64/*.so*"]);
         assert_eq!(globs(&libraries, READ | MAP, &["/usr/lib/x86_64-linux-gnu/new"]), [] as [String; 0]);
         assert_eq!(globs(&names("/srv/lib", ".so", 8), READ | MAP, &[]), [] as [String; 0]);
         assert_eq!(globs(&names("/usr/lib/tools", "", 8), READ | MAP, &[]), [] as [String; 0]);

@@ -91,8 +91,11 @@ impl Rules {
     /// The packages of the image, if one was named.
     pub(super) fn packages(&self) -> Result<Option<Packages>, PackagesError> {
         let packages = self.root.as_deref().map(Packages::read).transpose()?;
-        if packages.as_ref().is_some_and(Packages::is_empty) {
-            complain("the image has no package database that can be read: dpkg's and apk's are");
+        if let Some(packages) = &packages {
+            packages.notices().iter().for_each(|notice| complain(notice));
+            if packages.is_empty() && packages.notices().is_empty() {
+                complain("the image has no package database that can be read: dpkg's, apk's and rpm's are");
+            }
         }
         Ok(packages)
     }

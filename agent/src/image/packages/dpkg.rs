@@ -3,29 +3,22 @@
 use std::collections::BTreeMap;
 
 use super::inside::Inside;
-use super::{Owned, PackagesError};
+use super::{Owned, PackagesError, merged};
 
 const DIR: &str = "var/lib/dpkg";
-/// Directories that are links to those below `/usr` where the two were merged; lists name both.
-const MERGED: [&str; 6] = ["bin", "sbin", "lib", "lib32", "lib64", "libx32"];
 
 /// Adds what installed packages own, by the names of their sources.
 pub(super) fn read(inside: &Inside, owned: &mut Owned) -> Result<(), PackagesError> {
     let Some(status) = inside.read(&format!("{DIR}/status"))? else { return Ok(()) };
     let sources = installed(&String::from_utf8_lossy(&status));
-    let merged: Vec<(String, Vec<u8>)> =
-        MERGED.iter().filter_map(|name| Some((format!("/{name}/"), inside.top(name)?))).collect();
+    let merged = merged(inside);
     for file in inside.names(&format!("{DIR}/info"))? {
         let Some(name) = file.strip_suffix(".list") else { continue };
         let package = name.split(':').next().unwrap_or(name);
         let Some(source) = sources.get(package) else { continue };
         let Some(list) = inside.read(&format!("{DIR}/info/{file}"))? else { continue };
         for path in list.split(|byte| *byte == b'\n').filter(|path| path.first() == Some(&b'/')) {
-            let moved = merged.iter().find_map(|(link, to)| {
-                let rest = path.strip_prefix(link.as_bytes())?;
-                Some([to, &b"/"[..], rest].concat())
-            });
-            owned.insert(moved.unwrap_or_else(|| path.to_vec()), source.clone());
+            owned.insert(merged.path(path), source.clone());
         }
     }
     Ok(())

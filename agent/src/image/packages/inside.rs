@@ -30,8 +30,18 @@ impl Inside {
         openat2(&self.0, path, flags | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty(), resolve)
     }
 
+    /// Whether there is anything of this name.
+    pub(super) fn has(&self, path: &str) -> bool {
+        self.resolve(path, OFlags::PATH).is_ok()
+    }
+
     /// The content of a file; `None` when there is none.
     pub(super) fn read(&self, path: &str) -> Result<Option<Vec<u8>>, PackagesError> {
+        self.read_up_to(path, SIZE_MAX)
+    }
+
+    /// The same for a file of another largest size.
+    pub(super) fn read_up_to(&self, path: &str, most: u64) -> Result<Option<Vec<u8>>, PackagesError> {
         let error = |source| PackagesError::Read { path: path.to_owned(), source };
         let fd = match self.resolve(path, OFlags::NONBLOCK | OFlags::NOCTTY) {
             Ok(fd) => fd,
@@ -43,8 +53,8 @@ impl Inside {
             return Err(error(io::Error::other("it is no file")));
         }
         let mut content = Vec::new();
-        File::from(fd).take(SIZE_MAX + 1).read_to_end(&mut content).map_err(error)?;
-        if content.len() as u64 > SIZE_MAX {
+        File::from(fd).take(most + 1).read_to_end(&mut content).map_err(error)?;
+        if content.len() as u64 > most {
             return Err(PackagesError::TooLarge(path.to_owned()));
         }
         Ok(Some(content))

@@ -7,15 +7,20 @@
 mod apk;
 mod dpkg;
 mod inside;
+pub(crate) mod rpm;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::walk::{WalkError, walk};
 use inside::Inside;
+pub use rpm::database::RpmError;
 
 /// Trees that hold no program's own data and no configuration: what is in them came with the image.
-pub const SHARED: [&str; 4] = ["/usr/lib/", "/usr/share/", "/usr/local/lib/", "/usr/local/share/"];
+pub const SHARED: [&str; 5] =
+    ["/usr/lib/", "/usr/lib64/", "/usr/share/", "/usr/local/lib/", "/usr/local/share/"];
+/// Directories that are links to those below `/usr` where the two were merged; databases name both.
+const MERGED: [&str; 6] = ["bin", "sbin", "lib", "lib32", "lib64", "libx32"];
 /// Files that are kept at most.
 const FILES_MAX: usize = 1_000_000;
 
@@ -33,6 +38,14 @@ pub enum PackagesError {
         /// Why.
         source: std::io::Error,
     },
+    /// rpm's database is not what it should be.
+    #[error("cannot read {path} of the image: {source}")]
+    Rpm {
+        /// The file, as it is named in the image.
+        path: String,
+        /// Why.
+        source: RpmError,
+    },
     /// A database or the image is larger than anything known.
     #[error("{0} of the image holds too much to be a package database")]
     TooLarge(String),
@@ -47,6 +60,8 @@ pub struct Packages {
     names: Vec<String>,
     /// Sorted by path.
     files: Vec<(Box<[u8]>, Option<usize>)>,
+    /// What has to be said of the databases.
+    notices: Vec<String>,
 }
 
 impl Packages {
@@ -56,6 +71,8 @@ impl Packages {
         let mut owned = Owned::new();
         dpkg::read(&inside, &mut owned)?;
         apk::read(&inside, &mut owned)?;
+        let mut notices = Vec::new();
+        rpm::read(&inside, &mut owned, &mut notices)?;
         let mut paths = Vec::new();
         walk(root, |file| {
             if paths.len() <= FILES_MAX && SHARED.iter().any(|tree| file.path.starts_with(tree.as_bytes())) {
@@ -66,7 +83,7 @@ impl Packages {
         if paths.len() > FILES_MAX {
             return Err(PackagesError::TooLarge(SHARED.join(", ")));
         }
-        Ok(Self::new(paths, &owned))
+        Ok(Self { notices, ..Self::new(paths, &owned) })
     }
 
     fn new(paths: Vec<Box<[u8]>>, owned: &Owned) -> Self {
@@ -79,7 +96,7 @@ impl Packages {
         let mut files: Vec<_> =
             paths.into_iter().map(|path| (owner(&path), path)).map(|(o, p)| (p, o)).collect();
         files.sort_unstable();
-        Self { names, files }
+        Self { names, files, notices: Vec::new() }
     }
 
     /// The files below a directory, each with its package.
@@ -99,6 +116,11 @@ impl Packages {
         owner.and_then(|owner| self.names.get(owner)).map(String::as_str)
     }
 
+    /// What has to be said of the databases: those that are there and cannot be read.
+    pub fn notices(&self) -> &[String] {
+        &self.notices
+    }
+
     /// Whether no database names any of the files.
     pub fn is_empty(&self) -> bool {
         self.files.iter().all(|(_, owner)| owner.is_none())
@@ -109,6 +131,24 @@ impl Packages {
         let owned =
             files.iter().filter_map(|(path, owner)| Some((path.as_bytes().to_vec(), (*owner)?.to_owned())));
         Self::new(files.iter().map(|(path, _)| Box::from(path.as_bytes())).collect(), &owned.collect())
+    }
+}
+
+/// Directories at the top that lead to others: each with its slash, and what it leads to.
+struct Merged(Vec<(String, Vec<u8>)>);
+
+fn merged(inside: &Inside) -> Merged {
+    Merged(MERGED.iter().filter_map(|name| Some((format!("/{name}/"), inside.top(name)?))).collect())
+}
+
+impl Merged {
+    /// The path that a path of a database leads to.
+    fn path(&self, path: &[u8]) -> Vec<u8> {
+        let moved = self.0.iter().find_map(|(link, to)| {
+            let rest = path.strip_prefix(link.as_bytes())?;
+            Some([to, &b"/"[..], rest].concat())
+        });
+        moved.unwrap_or_else(|| path.to_vec())
     }
 }
 
