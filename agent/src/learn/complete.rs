@@ -1,23 +1,23 @@
 //! Is a baseline complete enough to be put in force, and if not, what is missing?
 
+use std::borrow::Borrow as _;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
-use stockade_abi::access::{AccessSet, DRIFT};
-use stockade_abi::reason::{Mode, Operation, Verdict};
+use stockade_abi::reason::Mode;
 
 use super::Seen;
 use super::curve::{self, Point, curve};
 use super::episodes::Episodes;
 use super::estimate::Spread;
 use super::evidence::{Evidence, Phase, Run, Window, run_number, unit_start_ms};
-use super::export::export;
+use super::export::{Proposal, propose};
 use super::few::Few;
 use super::history::{Loss, RUNS_AFTER_LOSS, WINDOWS_AFTER_LOSS};
 use super::how::How;
-use super::layout::data_dirs;
+use super::things::{Thing, things};
 use crate::clock;
-use crate::compile::{Object, Policy, Power, RuleRef, Section, compile};
+use crate::compile::Power;
 use crate::profile::Profile;
 use crate::store::{Store, StoreError};
 
@@ -117,17 +117,17 @@ impl Completeness {
 
 /// Looks at a baseline. `current` is the profile as it is: what that allows is not new.
 pub fn complete(baseline: &Baseline, current: Option<&Profile>, limit: f64, how: How<'_>) -> Completeness {
-    let export = export(&baseline.name, Mode::Enforce, current, &baseline.seen, None, how);
-    let proposed = export.profile;
+    let Proposal { profile: proposed, facilities, drifted, .. } =
+        propose(&baseline.name, Mode::Enforce, current, &baseline.seen, how);
     let things = things(baseline, current, &proposed);
     let episodes = Episodes::of(&baseline.windows, &things);
     let whole: Vec<&Run> = baseline.runs.iter().filter(|run| run.from_start).collect();
-    let restarts = Spread::of(whole.len() as u64, things.iter().map(|thing| &thing.runs));
+    let restarts = Spread::of(whole.len() as u64, things.iter().map(|thing| &evidence(thing).runs));
     let replicas = replicas(baseline, &things);
-    let firsts: Vec<i64> = things.iter().map(first_ms).collect();
+    let firsts: Vec<i64> = things.iter().map(evidence).map(first_ms).collect();
     let mut missing = gaps(baseline, &whole, &things);
-    missing.extend(undecided(&export.facilities, current));
-    missing.extend(export.drifted.iter().map(|path| {
+    missing.extend(undecided(&facilities, current));
+    missing.extend(drifted.iter().map(|path| {
         format!(
             "{path} was started and does not come from the image, which learning never grants: write it under `exec` \
              of the profile with `from: any`, or under `deny`"
@@ -178,67 +178,15 @@ pub fn rules(profile: &Profile) -> usize {
         + profile.facilities.len()
 }
 
-/// What the profile would have to allow: an access of a rule, with everything that stands behind it.
-fn things(baseline: &Baseline, current: Option<&Profile>, proposed: &Profile) -> Vec<Evidence> {
-    let table = |profile: &Profile| compile(profile, Mode::Enforce).ok();
-    let known = current.and_then(table);
-    let policy = table(proposed);
-    let data_dirs = data_dirs(&baseline.seen);
-    let mut things: BTreeMap<(String, AccessSet), Evidence> = BTreeMap::new();
-    for one in &baseline.seen {
-        if let Some(power) = one.power() {
-            let granted = |policy: &Policy| policy.decide_power(power, false).verdict == Verdict::Allowed;
-            // Facilities are for a person to grant: no rule will be made of them.
-            if one.operation == Operation::Capability && !known.as_ref().is_some_and(granted) {
-                match things.get_mut(&(power.word(), 0)) {
-                    Some(thing) => thing.join(&one.evidence),
-                    None => drop(things.insert((power.word(), 0), one.evidence.clone())),
-                }
-            }
-            continue;
-        }
-        let Some((object, access)) = one.question() else { continue };
-        // As for facilities.
-        if access & DRIFT != 0 {
-            continue;
-        }
-        for bit in (0..AccessSet::BITS).map(|bit| 1 << bit).filter(|bit| access & bit != 0) {
-            if known.as_ref().is_some_and(|known| allows(known, &object, bit)) {
-                continue;
-            }
-            // Without a rule it is a thing of its own: more things rather than fewer.
-            let rule = policy.as_ref().and_then(|policy| policy.decide(&object, bit, false).rule);
-            let name = match rule {
-                Some(rule) => match data_dirs.get(shown(proposed, &rule)) {
-                    Some(dir) => dir.escape_ascii().to_string(),
-                    None => rule.to_string(),
-                },
-                None => one.object.escape_ascii().to_string(),
-            };
-            match things.get_mut(&(name.clone(), bit)) {
-                Some(thing) => thing.join(&one.evidence),
-                None => drop(things.insert((name, bit), one.evidence.clone())),
-            }
-        }
-    }
-    things.into_values().collect()
-}
-
-/// The glob of a rule for files.
-fn shown<'a>(profile: &'a Profile, rule: &RuleRef) -> &'a str {
-    let files = (rule.section == Section::Files).then_some(&profile.files);
-    files.and_then(|files| files.get(rule.index)).map_or("", |rule| &rule.path)
-}
-
-fn allows(policy: &Policy, object: &Object<'_>, access: AccessSet) -> bool {
-    policy.decide(object, access, false).verdict == Verdict::Allowed
+fn evidence<'t>(thing: &'t Thing<'_>) -> &'t Evidence {
+    thing.borrow()
 }
 
 fn first_ms(thing: &Evidence) -> i64 {
     thing.windows.first().map_or_else(|| thing.first.saturating_mul(1000), unit_start_ms)
 }
 
-fn replicas(baseline: &Baseline, things: &[Evidence]) -> Spread {
+fn replicas(baseline: &Baseline, things: &[Thing<'_>]) -> Spread {
     let mut numbers: BTreeMap<&str, i64> = BTreeMap::new();
     let mut of_run: BTreeMap<i64, i64> = BTreeMap::new();
     for run in &baseline.runs {
@@ -248,13 +196,13 @@ fn replicas(baseline: &Baseline, things: &[Evidence]) -> Spread {
     }
     let spread: Vec<Few> = things
         .iter()
-        .map(|thing| thing.runs.iter().filter_map(|run| of_run.get(&run).copied()).collect())
+        .map(|thing| evidence(thing).runs.iter().filter_map(|run| of_run.get(&run).copied()).collect())
         .collect();
     Spread::of(numbers.len() as u64, &spread)
 }
 
 /// What must be seen, whatever the numbers say.
-fn gaps(baseline: &Baseline, whole: &[&Run], things: &[Evidence]) -> Vec<String> {
+fn gaps(baseline: &Baseline, whole: &[&Run], things: &[Thing<'_>]) -> Vec<String> {
     let mut missing = Vec::new();
     if baseline.seen.is_empty() {
         missing.push("nothing was recorded: run it under mode learn".to_owned());
@@ -280,7 +228,7 @@ fn gaps(baseline: &Baseline, whole: &[&Run], things: &[Evidence]) -> Vec<String>
     let last: BTreeSet<i64> =
         [whole.last(), ended.last().copied()].into_iter().flatten().map(|run| run_number(&run.id)).collect();
     let edge = Phase::Startup as u8 | Phase::Shutdown as u8;
-    let new = things.iter().filter(|thing| {
+    let new = things.iter().map(evidence).filter(|thing| {
         thing.phases & edge != 0 && thing.runs.len() == 1 && thing.runs.iter().all(|run| last.contains(&run))
     });
     let new = new.count();

@@ -9,6 +9,7 @@
 //! windows as long as the next, but of fifteen seconds at most: a rate times that length is what the next one is
 //! expected to show, however short the windows were in which the rate was measured.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::estimate::Spread;
@@ -41,7 +42,7 @@ pub struct Episodes {
 
 impl Episodes {
     /// Of the things that were seen in these windows.
-    pub fn of(windows: &[Window], things: &[Evidence]) -> Self {
+    pub fn of(windows: &[Window], things: &[impl Borrow<Evidence>]) -> Self {
         let mut found = Self { usual_ms: usual_ms(windows), ..Self::default() };
         for window in windows {
             let units = window.units.max(0);
@@ -53,6 +54,7 @@ impl Episodes {
         let mut steady: BTreeMap<Option<i64>, Vec<(i64, i64)>> = BTreeMap::new();
         let mut pairs = BTreeSet::new();
         for thing in things {
+            let thing: &Evidence = thing.borrow();
             let Some(first) = thing.windows.first().map(unit_start_ms) else { continue };
             let last = thing.windows.iter().map(unit_start_ms).max().unwrap_or(first);
             let last = last.max(thing.last.saturating_mul(1000));
@@ -242,7 +244,7 @@ mod tests {
         assert_eq!((units, alone), (20, 1));
         let replicas: Vec<Window> =
             windows(100, 1000).into_iter().map(|window| Window { units: 2, ..window }).collect();
-        assert_eq!(Episodes::of(&replicas, &[]).spread().units, 200);
+        assert_eq!(Episodes::of(&replicas, &[] as &[Evidence]).spread().units, 200);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::Seen;
 use super::generalise::{Refused, Rules, generalise};
 use super::glob::Origin;
 use super::how::How;
+use super::literal::Parted;
 use super::store::BaselineStatus;
 use crate::clock;
 use crate::compile::{Object, Power, Section, compile, powers};
@@ -31,7 +32,34 @@ pub struct Export {
     pub drifted: Vec<String>,
 }
 
+/// What a profile from a baseline would be, before it is a document.
+pub(super) struct Proposal {
+    pub(super) profile: Profile,
+    pub(super) refused: Vec<Refused>,
+    pub(super) facilities: Vec<Power>,
+    pub(super) drifted: Vec<String>,
+    origins: BTreeMap<String, Origin>,
+}
+
 /// Joins what `current` allows with what was seen, under `mode`.
+pub(super) fn propose(
+    name: &str,
+    mode: Mode,
+    current: Option<&Profile>,
+    seen: &[Seen],
+    how: How<'_>,
+) -> Proposal {
+    let mut rules = generalise(without_included(current, seen), how);
+    let (refused, origins) = (std::mem::take(&mut rules.refused), std::mem::take(&mut rules.origins));
+    let facilities_seen = std::mem::take(&mut rules.facilities);
+    let drifted_seen = std::mem::take(&mut rules.drifted);
+    let profile = join(name, mode, current, rules);
+    let facilities = not_granted(&profile, &facilities_seen);
+    let drifted = undecided(&profile, &drifted_seen);
+    Proposal { profile, refused, facilities, drifted, origins }
+}
+
+/// The same as a document.
 pub fn export(
     name: &str,
     mode: Mode,
@@ -40,19 +68,12 @@ pub fn export(
     baseline: Option<&BaselineStatus>,
     how: How<'_>,
 ) -> Export {
-    let unknown = without_included(current, seen);
-    let rules = generalise(unknown, how);
-    let (refused, origins) = (rules.refused.clone(), rules.origins.clone());
-    let facilities_seen = rules.facilities.clone();
-    let drifted_seen = rules.drifted.clone();
-    let profile = join(name, mode, current, rules);
-    let mut header = header(name, seen.len(), baseline, &refused);
-    let facilities = not_granted(&profile, &facilities_seen);
-    name_facilities(&mut header, &facilities);
-    let drifted = undecided(&profile, &drifted_seen);
-    name_drifted(&mut header, &drifted);
-    let yaml = with_evidence(&profile.to_yaml(), &remarks(&profile, seen, &origins));
-    Export { yaml: format!("{header}{yaml}"), profile, refused, facilities, drifted }
+    let Proposal { profile, refused, facilities, drifted, origins } = propose(name, mode, current, seen, how);
+    let mut yaml = header(name, seen.len(), baseline, &refused);
+    name_facilities(&mut yaml, &facilities);
+    name_drifted(&mut yaml, &drifted);
+    with_evidence(&profile.to_yaml(), &remarks(&profile, seen, &origins), &mut yaml);
+    Export { yaml, profile, refused, facilities, drifted }
 }
 
 /// What each rule for files was made from, by its position.
@@ -71,25 +92,26 @@ fn remarks(profile: &Profile, seen: &[Seen], origins: &BTreeMap<String, Origin>)
         .collect()
 }
 
-/// How many of the files that were seen each rule covers, by its position.
+/// How many of the files that were seen each rule covers that may cover several, by its position.
 fn covered(profile: &Profile, seen: &[Seen]) -> BTreeMap<usize, usize> {
     let mut files: BTreeMap<usize, BTreeSet<&[u8]>> = BTreeMap::new();
+    let parted = Parted::of(profile);
     // Without a table there is nothing to say.
-    let Ok(policy) = compile(profile, Mode::Enforce) else { return BTreeMap::new() };
+    let Some(policy) = parted.policy() else { return BTreeMap::new() };
     for one in seen {
         let Some((object, _)) = one.question() else { continue };
         for (rule, _) in policy.matching(&object, false) {
-            if rule.section == Section::Files {
-                files.entry(rule.index).or_default().insert(&one.object);
+            if let Some(at) = parted.position(rule).filter(|_| rule.section == Section::Files) {
+                files.entry(at).or_default().insert(&one.object);
             }
         }
     }
     files.into_iter().map(|(rule, files)| (rule, files.len())).collect()
 }
 
-/// The document with a remark at each rule that has one.
-fn with_evidence(yaml: &str, remarks: &BTreeMap<usize, String>) -> String {
-    let mut out = String::with_capacity(yaml.len());
+/// The document with a remark at each rule that has one, behind what is in `out`.
+fn with_evidence(yaml: &str, remarks: &BTreeMap<usize, String>, out: &mut String) {
+    out.reserve(yaml.len());
     let (mut in_files, mut rule) = (false, 0);
     for line in yaml.lines() {
         out.push_str(line);
@@ -105,7 +127,6 @@ fn with_evidence(yaml: &str, remarks: &BTreeMap<usize, String>) -> String {
         }
         out.push('\n');
     }
-    out
 }
 
 /// What was seen, but for what the rule sets that the profile includes allow already.
@@ -221,11 +242,14 @@ fn not_granted(profile: &Profile, seen: &BTreeSet<Power>) -> Vec<Power> {
 /// The drifted programs about which the profile says nothing. Learning never grants one: what is written while the
 /// container runs is what an intruder would start.
 fn undecided(profile: &Profile, drifted: &BTreeSet<Vec<u8>>) -> Vec<String> {
-    // Without a table, each is named: too much rather than too little.
-    let policy = compile(profile, Mode::Enforce).ok();
+    if drifted.is_empty() {
+        return Vec::new();
+    }
+    // Rules for files let nothing be started. Without a table, each is named: too much rather than too little.
+    let parted = Parted::of(profile);
     let decided = |path: &[u8]| {
         let reason =
-            policy.as_ref().map(|policy| policy.decide(&Object::Path(path), EXEC | DRIFT, false).reason);
+            parted.policy().map(|policy| policy.decide(&Object::Path(path), EXEC | DRIFT, false).reason);
         matches!(reason, Some(Reason::Rule | Reason::DenyRule))
     };
     drifted.iter().filter(|path| !decided(path)).map(|path| text(path)).collect()

@@ -1,23 +1,26 @@
 //! A set of which only the smallest few are kept: enough to tell "once" from "twice" from "often",
 //! whatever is put together, in whatever order.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
 /// How many are kept.
 pub const KEPT: usize = 8;
 
-/// The smallest few of a set of numbers. Its size is that of the set as long as it is below [`KEPT`].
+/// The smallest few of a set of numbers, in order. Its size is that of the set as long as it is below [`KEPT`].
+///
+/// There are three for each observation, most of them with one number or none: a tree would take a node for each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Few(BTreeSet<i64>);
+pub struct Few(Vec<i64>);
 
 impl Few {
     /// Adds one.
     pub fn insert(&mut self, number: i64) {
-        self.0.insert(number);
-        if self.0.len() > KEPT {
-            self.0.pop_last();
+        let Err(at) = self.0.binary_search(&number) else { return };
+        if at < KEPT {
+            self.0.truncate(KEPT - 1);
+            self.0.reserve_exact(1);
+            self.0.insert(at, number);
         }
     }
 

@@ -10,23 +10,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use stockade_abi::access::{self, AccessSet};
 use stockade_abi::reason::{Mode, Operation};
 
-use super::date::date_parts;
+use super::formless::{any_name, guarded};
 use super::glob::Origin;
 use super::how::{How, Width};
-use super::pattern::{Pattern, Piece, is_number, must_stay_literal, numbers};
-use super::random::random_names;
+use super::names::{SERIES, name_patterns};
+use super::pattern::{Pattern, Piece, is_number, must_stay_literal};
 use super::trees::{Tree, trees};
 use super::{Seen, layout, peers};
 use crate::compile::{Object, Policy, Power, compile};
 use crate::events::record::text;
 use crate::profile::{ExecRule, FileRule, ListenRule, PeerRule, Profile};
-
-/// Names that differ only in numbers are a series from this many on.
-const SERIES: usize = 4;
-/// The same for names that the subject itself created.
-const CREATED_SERIES: usize = 2;
-/// A run of so many digits in the name of a created file counts something.
-const LONG_NUMBER: usize = 3;
 
 /// Rules that allow what was seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,9 +54,9 @@ pub struct Refused {
 }
 
 #[derive(Clone, Debug, Default)]
-struct File {
-    access: AccessSet,
-    own_pids: BTreeSet<i64>,
+pub(super) struct File {
+    pub(super) access: AccessSet,
+    pub(super) own_pids: BTreeSet<i64>,
 }
 
 /// Proposes rules.
@@ -136,12 +129,17 @@ fn checked(path: &[u8]) -> Result<(), &'static str> {
     if path.first() == Some(&b'/') { Ok(()) } else { Err("not a file with a path of its own") }
 }
 
-fn file_rules(mut files: BTreeMap<&[u8], File>, exec: &BTreeSet<&[u8]>, how: How<'_>, rules: &mut Rules) {
+fn file_rules<'a>(
+    mut files: BTreeMap<&'a [u8], File>,
+    exec: &BTreeSet<&'a [u8]>,
+    how: How<'_>,
+    rules: &mut Rules,
+) {
     let mut merged: BTreeMap<String, AccessSet> = BTreeMap::new();
     let mut made_up = BTreeMap::new();
     if how.width != Width::Exact {
         widen(&mut files, exec, how, &mut merged, &mut rules.origins);
-        made_up = patterns(&files, exec);
+        made_up = patterns(&files, exec, how);
     }
     for (path, pattern) in &made_up {
         let access = files.get(path).map_or(0, |file| file.access);
@@ -220,7 +218,11 @@ impl Granted {
 type Entry<'a, 'f> = (&'a [u8], &'a [u8], &'f File);
 
 /// Patterns for those paths that are not to be named exactly.
-fn patterns<'a>(files: &BTreeMap<&'a [u8], File>, exec: &BTreeSet<&[u8]>) -> BTreeMap<&'a [u8], Pattern> {
+fn patterns<'a>(
+    files: &BTreeMap<&'a [u8], File>,
+    exec: &BTreeSet<&'a [u8]>,
+    how: How<'_>,
+) -> BTreeMap<&'a [u8], Pattern> {
     let mut patterns = BTreeMap::new();
     let mut dirs: BTreeMap<&[u8], Vec<Entry<'a, '_>>> = BTreeMap::new();
     for (path, file) in files {
@@ -236,8 +238,12 @@ fn patterns<'a>(files: &BTreeMap<&'a [u8], File>, exec: &BTreeSet<&[u8]>) -> BTr
         }
     }
     let parents = numbered_dirs(dirs.keys().copied());
+    let guarded = guarded(files, exec);
     for (dir, entries) in &dirs {
-        let names = name_patterns(entries.iter().map(|(name, _, file)| (*name, *file)));
+        let mut names = name_patterns(entries.iter().map(|(name, _, file)| (*name, *file)));
+        if !guarded.contains(dir) {
+            any_name(dir, entries, how, &mut names);
+        }
         for (name, path, file) in entries {
             let name_pattern = names.get(name);
             // A created file that is only a number is kept in directories that are only numbers.
@@ -261,7 +267,7 @@ fn patterns<'a>(files: &BTreeMap<&'a [u8], File>, exec: &BTreeSet<&[u8]>) -> BTr
     patterns
 }
 
-fn created(file: &File) -> bool {
+pub(super) fn created(file: &File) -> bool {
     file.access & access::CREATE != 0
 }
 
@@ -327,66 +333,6 @@ fn dir_pattern(dir: &[u8], parents: &BTreeSet<&[u8]>, chain: bool) -> Pattern {
         pattern.push_literal(name);
     }
     pattern
-}
-
-/// Patterns for the names in one directory.
-fn name_patterns<'a, 'f>(entries: impl Iterator<Item = (&'a [u8], &'f File)>) -> BTreeMap<&'a [u8], Pattern> {
-    let entries: Vec<_> = entries.collect();
-    let mut found: BTreeMap<&[u8], Pattern> = BTreeMap::new();
-    for (name, _) in &entries {
-        if let Some(pattern) = unnamed(name) {
-            found.insert(name, pattern);
-        }
-    }
-    for pattern in random_names(entries.iter().filter(|(_, file)| created(file)).map(|(name, _)| *name)) {
-        absorb(&entries, &pattern, &mut found);
-    }
-    // Only names of one shape can be of one series: in a storm of names, all must not be compared with all.
-    let mut shapes: BTreeMap<Pattern, Vec<(&[u8], &File)>> = BTreeMap::new();
-    for (name, file) in entries.iter().filter(|(name, _)| !found.contains_key(name)) {
-        let shape = numbers(name, |_, _| true);
-        if !shape.is_literal() {
-            shapes.entry(shape).or_default().push((*name, *file));
-        }
-    }
-    for (shape, alike) in &shapes {
-        let mut series: BTreeMap<AccessSet, usize> = BTreeMap::new();
-        for (_, file) in alike {
-            *series.entry(file.access).or_default() += 1;
-        }
-        let long_enough = |(access, count): (&AccessSet, &usize)| {
-            *count >= if access & access::CREATE != 0 { CREATED_SERIES } else { SERIES }
-        };
-        if series.iter().any(long_enough) {
-            absorb(alike, shape, &mut found);
-            continue;
-        }
-        for (name, file) in alike.iter().filter(|(_, file)| created(file)) {
-            let is_own = |run: &[u8]| file.own_pids.iter().any(|pid| pid.to_string().as_bytes() == run);
-            let dates = date_parts(name);
-            let in_date = |at: usize| dates.iter().any(|part| part.start == at);
-            let pattern = numbers(name, |at, run| run.len() >= LONG_NUMBER || is_own(run) || in_date(at));
-            if !pattern.is_literal() {
-                absorb(alike, &pattern, &mut found);
-            }
-        }
-    }
-    found
-}
-
-/// Gives `pattern` to every name of its form that has none.
-fn absorb<'a>(entries: &[(&'a [u8], &File)], pattern: &Pattern, found: &mut BTreeMap<&'a [u8], Pattern>) {
-    for (name, _) in entries {
-        if pattern.fits(name) {
-            found.entry(name).or_insert_with(|| pattern.clone());
-        }
-    }
-}
-
-/// `#123 (deleted)`: how the kernel shows a file that was made without a name.
-fn unnamed(name: &[u8]) -> Option<Pattern> {
-    let number = name.strip_prefix(b"#")?.strip_suffix(b" (deleted)")?;
-    is_number(number).then(|| numbers(name, |_, _| true))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 
 use super::how::How;
 use super::pattern::looks_secret;
+use super::trees::is_shared;
 use crate::compile::escape;
 
 /// What a rule costs its reader, beside its text.
@@ -18,8 +19,12 @@ const BYTE: usize = 2;
 const SIBLINGS: usize = 420;
 /// of a whole tree with the same ending,
 const SAME_ENDING: usize = 700;
-/// and everything in a tree.
+/// and everything in a tree of files that came with the image.
 const WHOLE: usize = 1100;
+/// What it costs to let in any name of a directory that holds other things than that: as much as some hundred names.
+pub(super) const FORMLESS: usize = 60_000;
+/// What the cheapest glob for an ending costs at least.
+pub(super) const CHEAPEST: usize = RULE + SIBLINGS / 8;
 
 /// Endings of program text.
 const CODE: [&str; 10] = [".c", ".h", ".html", ".js", ".mjs", ".pl", ".pm", ".py", ".pyc", ".rb"];
@@ -35,6 +40,8 @@ pub(super) enum Kind {
     Siblings(Vec<u8>),
     /// Files of a tree with this ending.
     SameEnding(Vec<u8>),
+    /// Any name of one directory.
+    Names,
     /// Everything in a tree, and the directory itself.
     Whole,
     /// A library of whatever minor version: names that begin like this, up to the dot after the major one.
@@ -77,7 +84,9 @@ impl Glob {
         let any = match glob.kind {
             Kind::Siblings(_) => Some(SIBLINGS),
             Kind::SameEnding(_) => Some(SAME_ENDING),
-            Kind::Whole => Some(WHOLE),
+            Kind::Names => Some(FORMLESS),
+            Kind::Whole if is_shared(dir) => Some(WHOLE),
+            Kind::Whole => Some(2 * FORMLESS),
             Kind::Versions(_) => None,
         };
         let price = match glob.holds(how) {
@@ -123,6 +132,7 @@ impl Glob {
         match &self.kind {
             Kind::Siblings(ending) => format!("{dir}/*{}", shown(ending)),
             Kind::SameEnding(ending) => format!("{dir}/**/*{}", shown(ending)),
+            Kind::Names => format!("{dir}/*"),
             Kind::Whole => format!("{dir}{{,/**}}"),
             Kind::Versions(name) => format!("{dir}/{}*", escape(name)),
         }
@@ -136,6 +146,7 @@ impl Glob {
         match &self.kind {
             Kind::Siblings(wanted) => here && ending(name) == Some(wanted),
             Kind::SameEnding(wanted) => below.is_some() && ending(name) == Some(wanted),
+            Kind::Names => here,
             Kind::Whole => rest.is_empty() || below.is_some(),
             Kind::Versions(wanted) => here && name.starts_with(wanted),
         }
@@ -143,16 +154,18 @@ impl Glob {
 
     /// Whether this one, further up in the same tree or as far, makes `other` superfluous.
     pub(super) fn replaces(&self, other: &Self) -> bool {
+        use Kind::{Names, SameEnding, Siblings, Versions, Whole};
         match (&other.kind, &self.kind) {
-            (Kind::Siblings(_) | Kind::SameEnding(_) | Kind::Whole | Kind::Versions(_), Kind::Whole) => true,
-            (Kind::Siblings(old) | Kind::SameEnding(old), Kind::SameEnding(new)) => old == new,
-            (Kind::Versions(_), Kind::Siblings(new)) => other.dir == self.dir && new == b".so",
-            (Kind::Versions(_), Kind::SameEnding(new)) => new == b".so",
+            (Siblings(_) | SameEnding(_) | Names | Whole | Versions(_), Whole) => true,
+            (Siblings(old) | SameEnding(old), SameEnding(new)) => old == new,
+            (Siblings(_) | Versions(_), Names) => other.dir == self.dir,
+            (Versions(_), Siblings(new)) => other.dir == self.dir && new == b".so",
+            (Versions(_), SameEnding(new)) => new == b".so",
             (
-                Kind::Siblings(_) | Kind::SameEnding(_) | Kind::Whole | Kind::Versions(_),
-                Kind::Siblings(_) | Kind::Versions(_),
+                Siblings(_) | SameEnding(_) | Names | Whole | Versions(_),
+                Siblings(_) | Names | Versions(_),
             )
-            | (Kind::Whole, Kind::SameEnding(_)) => false,
+            | (Names | Whole, SameEnding(_)) => false,
         }
     }
 }

@@ -7,10 +7,12 @@ use crate::compile::escape;
 pub enum Piece {
     /// These bytes.
     Literal(Vec<u8>),
-    /// A number: the glob `[0-9]*`, which is also the widest thing proposed.
+    /// A number: the glob `[0-9]*`.
     Number,
     /// So many bytes, any but `/`.
     Any(usize),
+    /// Any bytes but `/`, up to the end of a name.
+    Name,
 }
 
 /// A path or a part of one.
@@ -30,7 +32,9 @@ impl Pattern {
         match self.0.last_mut() {
             _ if bytes.is_empty() => {}
             Some(Piece::Literal(literal)) => literal.extend_from_slice(bytes),
-            Some(Piece::Number | Piece::Any(_)) | None => self.0.push(Piece::Literal(bytes.to_vec())),
+            Some(Piece::Number | Piece::Any(_) | Piece::Name) | None => {
+                self.0.push(Piece::Literal(bytes.to_vec()))
+            }
         }
     }
 
@@ -38,7 +42,7 @@ impl Pattern {
     pub fn push(&mut self, piece: Piece) {
         match piece {
             Piece::Literal(bytes) => self.push_literal(&bytes),
-            Piece::Number | Piece::Any(_) => self.0.push(piece),
+            Piece::Number | Piece::Any(_) | Piece::Name => self.0.push(piece),
         }
     }
 
@@ -54,6 +58,15 @@ impl Pattern {
         self.0.iter().all(|piece| matches!(piece, Piece::Literal(_)))
     }
 
+    /// Whether it stands for random names and has no more than `most` bytes of its own.
+    pub fn is_random(&self, most: usize) -> bool {
+        let own = self.0.iter().map(|piece| match piece {
+            Piece::Literal(bytes) => bytes.len(),
+            Piece::Number | Piece::Any(_) | Piece::Name => 0,
+        });
+        own.sum::<usize>() <= most && self.0.iter().any(|piece| matches!(piece, Piece::Any(_)))
+    }
+
     /// The glob; `None` when a profile, which is text, cannot hold it.
     pub fn glob(&self) -> Option<String> {
         let mut glob = String::new();
@@ -65,6 +78,7 @@ impl Pattern {
                 }
                 Piece::Number => glob.push_str("[0-9]*"),
                 Piece::Any(count) => glob.extend(std::iter::repeat_n('?', *count)),
+                Piece::Name => glob.push('*'),
             }
         }
         Some(glob)
@@ -79,6 +93,9 @@ impl Pattern {
                 Piece::Number => {
                     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
                     if digits == 0 { None } else { rest.get(digits..) }
+                }
+                Piece::Name => {
+                    rest.iter().position(|byte| *byte == b'/').map_or(Some(&[][..]), |at| rest.get(at..))
                 }
                 Piece::Any(count) => {
                     rest.get(..*count).filter(|bytes| !bytes.contains(&b'/')).and(rest.get(*count..))

@@ -6,7 +6,7 @@ use stockade_abi::reason::Mode;
 
 use super::Seen;
 use super::complete::rules;
-use super::export::export;
+use super::export::propose;
 use super::how::{How, Width};
 use crate::compile::{CompileError, compile};
 use crate::image::{Left, Surface, WalkError, surface};
@@ -45,7 +45,7 @@ pub fn tradeoff(
     let mut counts = Vec::new();
     let mut policies = Vec::new();
     for width in Width::ALL {
-        let profile = export(name, Mode::Enforce, current, seen, None, How { width, ..how }).profile;
+        let profile = propose(name, Mode::Enforce, current, seen, How { width, ..how }).profile;
         policies.push(compile(&profile, Mode::Enforce)?);
         counts.push((width, rules(&profile)));
     }

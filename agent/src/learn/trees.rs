@@ -6,6 +6,9 @@
 //! everything is widened. Where the packages of the image are known, a glob costs less that matches the files of one package
 //! alone (see [`super::glob`]).
 //!
+//! Names with nothing in common are named together only where there are hundreds of them, and nothing among them looks like a
+//! secret: what they cost is as much as letting in anything.
+//!
 //! Never widened: what is written or made or started by anybody, whatever looks like a secret, `/etc`, home
 //! directories, devices and what the kernel shows as files. Libraries are widened only to libraries, in directories of
 //! the system in which nothing was seen to be made.
@@ -14,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use stockade_abi::access::{self, AccessSet};
 
-use super::glob::{Glob, Kind, Origin, ending, literal, major};
+use super::glob::{CHEAPEST, FORMLESS, Glob, Kind, Origin, ending, literal, major};
 use super::how::How;
 use super::pattern::looks_secret;
 use crate::image::SHARED;
@@ -35,6 +38,8 @@ pub(super) struct Tree {
 /// started; no glob covers a directory that holds one of them.
 pub(super) fn trees(files: &BTreeMap<&[u8], AccessSet>, made: &BTreeSet<&[u8]>, how: How<'_>) -> Vec<Tree> {
     let busy: BTreeSet<&[u8]> = made.iter().flat_map(|path| above(path)).collect();
+    let hiding = files.keys().filter(|path| looks_secret(path)).flat_map(|path| above(path)).collect();
+    let seen = Seen { busy, hiding, how };
     let mut found = Vec::new();
     let mut left: Vec<(&[u8], AccessSet)> = files
         .iter()
@@ -51,7 +56,7 @@ pub(super) fn trees(files: &BTreeMap<&[u8], AccessSet>, made: &BTreeSet<&[u8]>, 
         for path in &of_kind {
             root.add(path);
         }
-        let plan = root.plan(b"", access, how, &busy);
+        let plan = root.plan(b"", access, &seen);
         let covered: BTreeSet<&[u8]> = of_kind.into_iter().filter(|path| plan.covers(path)).collect();
         left.retain(|(path, _)| !covered.contains(path));
         found.extend(plan.globs.into_iter().map(|glob| Tree {
@@ -70,14 +75,28 @@ fn above(path: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 fn may_be_widened(path: &[u8], access: AccessSet) -> bool {
-    let below = |tree: &str| {
-        path.strip_prefix(tree.as_bytes()).is_some_and(|rest| rest.first().is_none_or(|byte| *byte == b'/'))
-    };
     access & !(access::READ | access::MAP) == 0
         && path.first() == Some(&b'/')
         && std::str::from_utf8(path).is_ok()
-        && !EXACT.into_iter().any(below)
+        && !is_exact(path)
         && !looks_secret(path)
+}
+
+/// Whether names below this one are named one by one.
+pub(super) fn is_exact(path: &[u8]) -> bool {
+    let below = |tree: &str| {
+        path.strip_prefix(tree.as_bytes()).is_some_and(|rest| rest.first().is_none_or(|byte| *byte == b'/'))
+    };
+    EXACT.into_iter().any(below)
+}
+
+/// What is known of directories beside the files that are named together.
+struct Seen<'a> {
+    /// Those in or below which something was made, written or started,
+    busy: BTreeSet<&'a [u8]>,
+    /// and those in or below which something looks like a secret.
+    hiding: BTreeSet<&'a [u8]>,
+    how: How<'a>,
 }
 
 /// The cheapest way found to name what is in a tree.
@@ -117,22 +136,22 @@ impl<'a> Node<'a> {
         all
     }
 
-    fn plan(&self, dir: &[u8], access: AccessSet, how: How<'_>, busy: &BTreeSet<&[u8]>) -> Plan {
+    fn plan(&self, dir: &[u8], access: AccessSet, seen: &Seen<'_>) -> Plan {
         let mut plan = Plan { cost: self.files.iter().map(|path| literal(path)).sum(), globs: Vec::new() };
         for (name, node) in &self.dirs {
-            let below = node.plan(&[dir, b"/", name].concat(), access, how, busy);
+            let below = node.plan(&[dir, b"/", name].concat(), access, seen);
             plan.cost += below.cost;
             plan.globs.extend(below.globs);
         }
         let depth = dir.iter().filter(|byte| **byte == b'/').count();
         // Nobody may put something where a glob lets it in.
-        if depth < 2 || busy.contains(dir) {
+        if depth < 2 || seen.busy.contains(dir) {
             return plan;
         }
         let all = self.all();
-        let endings: BTreeSet<&[u8]> = all.iter().filter_map(|path| ending(name(path))).collect();
+        let endings = endings(&all);
         let maps = access & access::MAP != 0;
-        let glob = |kind| Glob::new(dir, kind, &all, how);
+        let glob = |kind| Glob::new(dir, kind, &all, seen.how);
         if maps && is_shared(dir) {
             let majors: BTreeSet<&[u8]> = self.files.iter().filter_map(|path| major(name(path))).collect();
             for major in majors {
@@ -150,7 +169,12 @@ impl<'a> Node<'a> {
                 plan = plan.or(&all, glob(Kind::SameEnding(ending.to_vec())));
             }
         }
-        if depth >= 3 && access == access::READ && is_shared(dir) {
+        // Cheaper than all of them it can be only where they are that dear.
+        let many = plan.cost > FORMLESS / 4 && access == access::READ && !seen.hiding.contains(dir);
+        if many && !is_shared(dir) && !self.files.is_empty() {
+            plan = plan.or(&all, glob(Kind::Names));
+        }
+        if depth >= 3 && access == access::READ && (many || is_shared(dir)) {
             plan = plan.or(&all, glob(Kind::Whole));
         }
         plan
@@ -170,11 +194,22 @@ impl Plan {
     }
 }
 
+/// Endings of which a glob may be cheaper than the names: in a storm of names, most have one of their own.
+fn endings<'a>(all: &[&'a [u8]]) -> Vec<&'a [u8]> {
+    let mut costs: BTreeMap<&[u8], usize> = BTreeMap::new();
+    for path in all {
+        if let Some(ending) = ending(name(path)) {
+            *costs.entry(ending).or_default() += literal(path);
+        }
+    }
+    costs.into_iter().filter(|(_, cost)| *cost > CHEAPEST).map(|(ending, _)| ending).collect()
+}
+
 fn name(path: &[u8]) -> &[u8] {
     path.rsplit(|byte| *byte == b'/').next().unwrap_or(b"")
 }
 
-fn is_shared(dir: &[u8]) -> bool {
+pub(super) fn is_shared(dir: &[u8]) -> bool {
     // On most distributions with rpm it is what `/usr/lib/x86_64-linux-gnu` is on others.
     dir == b"/usr/lib64" || SHARED.iter().any(|tree| dir.starts_with(tree.as_bytes()))
 }

@@ -124,7 +124,7 @@ impl Profile {
     }
 
     /// The same with those rules only that `keep` names.
-    fn only(&self, keep: impl Fn(List, usize) -> bool) -> Self {
+    pub(crate) fn only(&self, keep: impl Fn(List, usize) -> bool) -> Self {
         fn kept<T: Clone>(rules: &[T], list: List, keep: &impl Fn(List, usize) -> bool) -> Vec<T> {
             let numbered = rules.iter().enumerate();
             numbered.filter(|(index, _)| keep(list, *index)).map(|(_, rule)| rule.clone()).collect()

@@ -10,11 +10,12 @@ use anyhow::Context as _;
 use super::{Measure, current};
 use crate::cli::output::{complain, print};
 use crate::cli::{FAILURE, ModeWord};
+use crate::compile::compile_table;
 use crate::events::record::printable;
 use crate::learn::complete::{Baseline, complete};
-use crate::learn::export::export;
+use crate::learn::export::{Export, export};
 use crate::learn::probes::with_probes;
-use crate::profile;
+use crate::profile::{FILE_MAX, Shelf, read_profile};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
@@ -64,13 +65,31 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let status = store.baselines()?.into_iter().find(|status| status.profile == args.name);
     let export = export(&args.name, args.mode.mode(), known, &baseline.seen, status.as_ref(), how);
-    if let Err(error) = profile::parse("the learned profile", &export.profile.standalone(&export.yaml)) {
-        complain(&format!("what was learned does not make a valid profile:\n{error}"));
+    drop(baseline);
+    if let Some(why) = unfit(&export) {
+        complain(&format!("what was learned does not make a valid profile:\n{why}"));
         return Ok(ExitCode::from(FAILURE));
     }
     replace(&out, &export.yaml).with_context(|| format!("writing {}", out.display()))?;
     print(&format!("{} now holds the learned profile, {} rules\n", out.display(), found.rules))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Why the agent would not take it. There may be very many rules, so what is dear comes last.
+fn unfit(export: &Export) -> Option<String> {
+    let size = export.yaml.len() as u64;
+    if size > FILE_MAX {
+        let (rules, mib) = (export.profile.files.len(), FILE_MAX >> 20);
+        return Some(format!(
+            "{rules} rules for files are {size} bytes, and the agent reads {mib} MiB: write globs for them into the \
+             profile by hand"
+        ));
+    }
+    let text = export.profile.standalone(&export.yaml);
+    match read_profile("the learned profile", text.as_bytes(), &Shelf::default()) {
+        Ok(profile) => compile_table(&profile).err().map(|error| error.to_string()),
+        Err(error) => Some(error.to_string()),
+    }
 }
 
 /// Puts `text` in the place of the file, as a whole or not at all.
@@ -95,8 +114,27 @@ pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use stockade_abi::access::READ;
+    use stockade_abi::reason::Mode;
+
     use super::*;
+    use crate::profile::{FileRule, Profile};
     use crate::testing::TempDir;
+
+    fn of(count: usize, glob: &str) -> Export {
+        let mut profile = Profile::new("web", Mode::Enforce);
+        profile.files = (0..count).map(|n| FileRule::new(format!("/srv/{n}{glob}"), READ)).collect();
+        let yaml = profile.to_yaml();
+        Export { yaml, profile, refused: Vec::new(), facilities: Vec::new(), drifted: Vec::new() }
+    }
+
+    #[test]
+    fn what_the_agent_would_not_take_is_not_promoted() {
+        assert_eq!(unfit(&of(50, "/*")), None);
+        assert!(unfit(&of(1, "/{")).is_some());
+        let many = unfit(&of(100_000, "/a")).unwrap();
+        assert!(many.starts_with("100000 rules for files are "), "{many}");
+    }
 
     #[test]
     fn a_file_is_replaced_as_a_whole() {
