@@ -33,6 +33,8 @@ pub(super) fn full() -> Vec<String> {
         "stockade-10",
         "stockade-1000",
         "stockade-10000",
+        "audit-1000",
+        "learn-1000",
         "agent-500",
     ])
 }

@@ -58,7 +58,7 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<bool> {
     for measured in measured {
         let (verdict, kernel, figures) = measured?;
         total.add(verdict);
-        print!("{}", table::over(&kernel, &figures));
+        print!("{}{}", table::over(&kernel, &figures), table::learning(&figures));
         if options.check {
             total.add(check::against_record(project, &kernel, &figures)?);
         }

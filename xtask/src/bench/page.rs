@@ -42,6 +42,8 @@ The configurations:
 | AppArmor *n* | the equivalent allowlist of *n* rules, enforced by AppArmor |
 | outsider | stockade's programs are attached, the process is outside any profile |
 | stockade *n* | the same allowlist of *n* rules, enforced by stockade |
+| audit *n* | the same in mode audit, each operation after it was done once |
+| learn *n* | the same in mode learn, which looks at no rule and remembers what was done in a window |
 
 The allowlist holds the ten rules that the measured programs need; the rest are rules of the kinds that real
 profiles hold, mostly plain names, some patterns. One generator (`xtask/src/bench/rules.rs`) writes it for both.
@@ -75,6 +77,7 @@ pub(super) fn write(project: &Project, record: &Record) -> Result<()> {
     page.push_str("## What it adds to an operation\n\nInstructions over no confinement.\n\n");
     for (family, figures) in &record.kernels {
         page.push_str(&table::over(family, figures));
+        page.push_str(&table::learning(figures));
     }
     // A guest that did not get as far as the agent has figures for all that comes before.
     if record.kernels.values().any(|figures| {

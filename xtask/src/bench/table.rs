@@ -6,7 +6,7 @@ use super::operations::{self, Operation, Target};
 use super::record::Figures;
 
 /// Columns over the base.
-const COLUMNS: [(&str, &str); 8] = [
+const COLUMNS: [(&str, &str); 10] = [
     ("floor", "empty programs"),
     ("apparmor-10", "AppArmor 10"),
     ("apparmor-1000", "AppArmor 1 000"),
@@ -15,7 +15,13 @@ const COLUMNS: [(&str, &str); 8] = [
     ("stockade-10", "stockade 10"),
     ("stockade-1000", "stockade 1 000"),
     ("stockade-10000", "stockade 10 000"),
+    (AUDIT, "audit 1 000"),
+    (LEARN, "learn 1 000"),
 ];
+/// What learning is compared with, and what it may cost more, in percent.
+const AUDIT: &str = "audit-1000";
+const LEARN: &str = "learn-1000";
+const LEARNING: i64 = 10;
 
 /// The configurations with figures, each column's name with the configuration's.
 pub(super) fn columns(figures: &Figures) -> Vec<(&'static str, &'static str)> {
@@ -42,6 +48,50 @@ pub(super) fn over(family: &str, figures: &Figures) -> String {
     }
     out.push('\n');
     out
+}
+
+/// What learning costs over audit; nothing where one of them was not measured.
+pub(super) fn learning(figures: &Figures) -> String {
+    let value = |name, operation: &str| i64::try_from(figures.get(name, operation)?.value).ok();
+    let more = |operation: &'static Operation| {
+        let (audit, learn) = (value(AUDIT, operation.name)?, value(LEARN, operation.name)?);
+        Some((1000 * (learn - audit) / audit.max(1), operation))
+    };
+    let all: Vec<(i64, &'static Operation)> = operations::ALL.iter().filter_map(more).collect();
+    let Some((worst, dearest)) = all.iter().max_by_key(|(more, _)| more) else { return String::new() };
+    let kept = all.iter().filter(|(more, _)| *more <= 10 * LEARNING).count();
+    let mut out = format!(
+        "Learning is promised to take at most {LEARNING} % more than audit. It keeps that for {kept} of {} operations; at most \
+         it takes {} % more (`{}`)",
+        all.len(),
+        tenths(*worst),
+        dearest.title
+    );
+    // Writing to a string cannot fail, here and below.
+    if let Some((more, operation)) = all.iter().find(|(_, operation)| operation.name == SERVER) {
+        let _ = write!(out, ", and {} % for a server (`{}`)", tenths(*more), operation.title);
+    }
+    out.push('.');
+    if let (Some(audit), Some(learn)) = (value(AUDIT, FIRST), value(LEARN, FIRST)) {
+        let _ = write!(
+            out,
+            " What is done for the first time in a window is recorded: to open a file takes {} then, and {} under audit.",
+            number(learn.unsigned_abs()),
+            number(audit.unsigned_abs())
+        );
+    }
+    out + "\n\n"
+}
+
+/// The operation that is a whole service.
+const SERVER: &str = "server";
+/// Files that nobody opened before, before anything is warm.
+const FIRST: &str = "distinct-first";
+
+/// `4.0` of 40, `−0.3` of −3.
+fn tenths(value: i64) -> String {
+    let sign = if value < 0 { "−" } else { "" };
+    format!("{sign}{}.{}", value.abs() / 10, value.abs() % 10)
 }
 
 /// Every configuration as it is.
@@ -161,6 +211,17 @@ mod tests {
         assert_eq!(kept(&figures(&again), create), "yes");
         assert_eq!(cell(&figures(&again), "stockade-1000", create), "+600 (+60.0 %)");
         assert_eq!(kept(&figures(&all[..2]), create), "");
+    }
+
+    #[test]
+    fn learning_is_compared_with_audit() {
+        let of = |learn| learning(&figures(&[("base", 1000), ("audit-1000", 2000), ("learn-1000", learn)]));
+        let said = "Learning is promised to take at most 10 % more than audit. It keeps that for 1 of 1 operations; at most it \
+                    takes 4.9 % more (`create + close`).\n\n";
+        assert_eq!(of(2098), said);
+        assert!(of(2300).contains("for 0 of 1 operations; at most it takes 15.0 % more"));
+        assert!(of(1990).contains("at most it takes −0.5 % more"));
+        assert_eq!(learning(&figures(&[("base", 1000), ("audit-1000", 2000)])), "");
     }
 
     #[test]

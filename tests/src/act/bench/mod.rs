@@ -27,15 +27,26 @@ struct Cost {
     spread: u64,
 }
 
-/// Measures each operation named and prints one line of JSON for it.
+/// Measures each operation named and prints one line of JSON for it. With `warm` before the names, each is done once
+/// before it is measured, and that is told under the name `OP-first`.
 pub(super) fn bench(names: &[String]) -> Result<u8> {
     // AppArmor takes this away from whoever enters one of its profiles.
     personality::set(Persona::ADDR_NO_RANDOMIZE).context("switching off address randomisation")?;
+    let (warm, names) = match names {
+        [first, names @ ..] if first == "warm" => (true, names),
+        names => (false, names),
+    };
     for name in names {
-        let cost = measure(name).with_context(|| name.clone())?;
-        println!("{}", json!({ "op": name, "best": cost.best, "spread": cost.spread }));
+        if warm {
+            tell(&format!("{name}-first"), &measure(name).with_context(|| name.clone())?);
+        }
+        tell(name, &measure(name).with_context(|| name.clone())?);
     }
     Ok(0)
+}
+
+fn tell(name: &str, cost: &Cost) {
+    println!("{}", json!({ "op": name, "best": cost.best, "spread": cost.spread }));
 }
 
 fn measure(name: &str) -> Result<Cost> {

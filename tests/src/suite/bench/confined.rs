@@ -22,8 +22,8 @@ pub(super) enum Confined {
     No,
     /// By a loaded profile of AppArmor's.
     AppArmor(String),
-    /// By the product, with the profile in this file.
-    Stockade(String),
+    /// By the product, with the profile in this file, under a mode of its own or another.
+    Stockade(String, Option<&'static str>),
 }
 
 impl Confined {
@@ -38,7 +38,7 @@ impl Confined {
     /// A program that will be so confined.
     pub(super) fn command(&self, program: &str) -> Result<Command> {
         let mut command = match self {
-            Self::Stockade(profile) => agent::run(profile, None),
+            Self::Stockade(profile, mode) => agent::run(profile, *mode),
             Self::No | Self::AppArmor(_) => {
                 let cgroup = Path::new(CGROUPS).join(format!("run-{}", NEXT.fetch_add(1, Ordering::Relaxed)));
                 fs::create_dir_all(&cgroup).with_context(|| format!("making {}", cgroup.display()))?;
@@ -46,7 +46,7 @@ impl Confined {
                 command.args(["act", "join"]).arg(cgroup).stdin(Stdio::null());
                 match self {
                     Self::AppArmor(profile) => command.args(["apparmor", profile]),
-                    Self::No | Self::Stockade(_) => command.arg("exec"),
+                    Self::No | Self::Stockade(..) => command.arg("exec"),
                 };
                 command
             }

@@ -76,7 +76,7 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
 /// Measures one configuration. The product's agent, once started, stays for those that follow.
 fn measure(name: &str, product: &mut Option<Agent>, figures: &mut Vec<Figure>) -> Result<()> {
     let (kind, rules) = name.split_once('-').map_or((name, ""), |(kind, rules)| (kind, rules));
-    let mut floor = None;
+    let (mut floor, mut warm) = (None, false);
     let confined = match kind {
         "base" => Confined::No,
         "floor" => {
@@ -84,14 +84,16 @@ fn measure(name: &str, product: &mut Option<Agent>, figures: &mut Vec<Figure>) -
             Confined::No
         }
         "apparmor" => Confined::load_apparmor(rules)?,
-        "outsider" | "stockade" => {
+        "outsider" | "stockade" | "audit" | "learn" => {
             if product.is_none() {
                 *product = Some(Agent::start()?);
             }
+            let mode = ["audit", "learn"].into_iter().find(|mode| *mode == kind);
+            warm = mode.is_some();
             if kind == "outsider" {
                 Confined::No
             } else {
-                Confined::Stockade(format!("{GIVEN}/{rules}.yaml"))
+                Confined::Stockade(format!("{GIVEN}/{rules}.yaml"), mode)
             }
         }
         "agent" => {
@@ -103,16 +105,21 @@ fn measure(name: &str, product: &mut Option<Agent>, figures: &mut Vec<Figure>) -
         _ => bail!("there is no such configuration"),
     };
     world::make().context("making the files")?;
-    actor(&confined, figures)?;
+    actor(&confined, warm, figures)?;
     server::measure(&confined, figures).context("server")?;
     drop(floor);
     Ok(())
 }
 
-/// Has the actor measure everything.
-fn actor(confined: &Confined, figures: &mut Vec<Figure>) -> Result<()> {
+/// Has the actor measure everything, and do it once before if it is to be warm: what was done in a window is known
+/// to who learns.
+fn actor(confined: &Confined, warm: bool, figures: &mut Vec<Figure>) -> Result<()> {
     let mut command = confined.command("/stockade/guest")?;
-    let output = command.args(["act", "bench"]).args(OPERATIONS).output().context("starting the actor")?;
+    command.args(["act", "bench"]);
+    if warm {
+        command.arg("warm");
+    }
+    let output = command.args(OPERATIONS).output().context("starting the actor")?;
     for line in String::from_utf8_lossy(&output.stdout).lines() {
         figures.push(serde_json::from_str(line).with_context(|| line.to_owned())?);
     }
