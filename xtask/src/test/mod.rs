@@ -22,7 +22,7 @@ pub(crate) struct Options {
     /// Only cases whose name holds this
     #[arg(long)]
     filter: Option<String>,
-    /// Kill, restart and upgrade the agent as often as it should be done once; takes up to an hour
+    /// Kill, restart and upgrade the agent, and ask servers, as often as it should be done once; takes up to an hour
     #[arg(long)]
     thorough: bool,
 }

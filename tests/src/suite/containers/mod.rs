@@ -7,6 +7,7 @@ mod batch;
 mod bundle;
 mod drift;
 mod podman;
+mod replicas;
 mod server;
 mod servers;
 mod web;
@@ -39,6 +40,7 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
     for server in &servers::ALL {
         case(&format!("servers.enforce-{}", server.name), &|agent| server::enforce(agent, server));
     }
+    case("servers.replicas-share-a-profile", &replicas::share_a_profile);
     case("agent.killed-under-load", &podman::agent_killed);
     Ok(())
 }

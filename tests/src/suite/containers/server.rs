@@ -31,7 +31,7 @@ pub(super) struct Server {
 /// How long a life of each server is while it is learned, in seconds.
 const LIFE: u64 = 22;
 /// Lives after which one should be ready.
-const LIVES: usize = 16;
+pub(super) const LIVES: usize = 16;
 
 /// Learns all of them side by side, with restarts, each until its baseline says that it is ready. Then its profile
 /// is written down.
@@ -44,7 +44,7 @@ pub(super) fn learn_until_ready(agent: &mut Option<Agent>, servers: &[Server]) -
         for server in &left {
             start(server, life == 1)?;
         }
-        let work: String = left.iter().map(|server| looped(server.learned)).collect();
+        let work: String = left.iter().map(|server| looped(server.learned, LIFE)).collect();
         sh(&format!("{work}wait"))?;
         for server in &left {
             sh(&format!("podman stop -t 20 {0} && podman rm {0}", server.name))?;
@@ -92,15 +92,15 @@ fn compare(server: &Server) -> Result<()> {
     Ok(())
 }
 
-/// The script again and again, in the background.
-fn looped(script: &str) -> String {
+/// The script again and again for so many seconds, in the background.
+pub(super) fn looped(script: &str, seconds: u64) -> String {
     format!(
-        "( end=$((SECONDS+{LIFE})); while [ $SECONDS -lt $end ]; do (set -e\n{script}\n); sleep 0.2; done ) &\n"
+        "( end=$((SECONDS+{seconds})); while [ $SECONDS -lt $end ]; do (set -e\n{script}\n); sleep 0.2; done ) &\n"
     )
 }
 
 /// The answer of `learn status` once it knows that the server has ended `lives` times.
-fn settled(name: &str, lives: usize) -> Result<Value> {
+pub(super) fn settled(name: &str, lives: usize) -> Result<Value> {
     eventually(PATIENCE, "the end of a life", || {
         let all = status()?["subjects"].as_array().context("no subjects in status")?.clone();
         Ok(all.iter().all(|subject| subject["profile"] != name).then_some(()))

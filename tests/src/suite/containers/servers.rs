@@ -6,7 +6,7 @@ use super::web::WEB;
 
 pub(super) const ALL: [Server; 5] = [NGINX, REDIS, POSTGRES, WEB, BATCH];
 
-const NGINX: Server = Server {
+pub(super) const NGINX: Server = Server {
     name: "nginx",
     options: "",
     command: "/usr/sbin/nginx -g 'daemon off;'",
