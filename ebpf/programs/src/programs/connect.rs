@@ -13,7 +13,7 @@ use super::judge::{ALLOW, DENY, Question, judge, without_object};
 use super::kernel::{Pointer, before, current, load, probe_at};
 use super::label::Tag;
 use super::policy::side;
-use super::{count, label, peers, policy, scratch};
+use super::{count, label, memory, peers, policy, scratch};
 
 /// `socket_connect(sock, address, addrlen)`.
 #[inline(always)]
@@ -47,7 +47,7 @@ pub(crate) fn socket_connect(ctx: &LsmContext) -> i32 {
         let port = unsafe { read_volatile(at.cast::<u16>().wrapping_add(1)) };
         // SAFETY: as above.
         let ip = unsafe { read_volatile(at.cast::<u32>().wrapping_add(1)) };
-        if family == AF_INET && is_known(sock, tag, port, ip) {
+        if family == AF_INET && is_known(task, sock, tag, port, ip) {
             return ALLOW;
         }
     }
@@ -59,11 +59,16 @@ pub(crate) fn socket_connect(ctx: &LsmContext) -> i32 {
     reach(task, sock, &Address { at, len, family })
 }
 
-/// Whether the policy is known to grant this IPv4 peer.
+/// Whether the policy is known to grant this IPv4 peer; while learning, whether the subject has reported it.
 #[inline(always)]
-pub(crate) fn is_known(sock: Pointer, tag: Tag, port: u16, ip: u32) -> bool {
+pub(crate) fn is_known(task: *mut task_struct, sock: Pointer, tag: Tag, port: u16, ip: u32) -> bool {
+    let head = policy::head(tag.policy);
+    let subject = match head.mode() {
+        Some(Mode::Learn) => label::of(task).map_or(0, |label| label.subject),
+        Some(Mode::Audit | Mode::Enforce) | None => 0,
+    };
     let known = peers::key(address::protocol(sock), port, ip, tag.flags);
-    ip != 0 && peers::is_granted(known, policy::head(tag.policy))
+    ip != 0 && peers::is_granted(known, memory::key(head, subject))
 }
 
 /// Judges reaching an address from a socket.
@@ -79,16 +84,14 @@ pub(crate) fn reach(task: *mut task_struct, sock: Pointer, address: &Address) ->
     let question = Question { operation: Operation::Connect, access: access::CONNECT, object };
     let judged = judge(&label, head, &question, slot);
     scratch::release(slot);
-    // Under learn there is nothing to remember: what is reported once is known elsewhere.
     let granted = side(judged.granted, label.flags) & access::CONNECT != 0;
     if granted
-        && head.mode() != Some(Mode::Learn)
         && address.family == AF_INET
         && let Some(port) = probe_at::<u16>(address.at, 2)
         && let Some(ip) = probe_at::<u32>(address.at, 4)
         && ip != 0
     {
-        peers::remember(peers::key(protocol, port, ip, label.flags), head);
+        peers::remember(peers::key(protocol, port, ip, label.flags), memory::key(head, label.subject));
     }
     judged.answer
 }

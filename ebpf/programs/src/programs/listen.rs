@@ -72,7 +72,7 @@ fn judge_port(before: i32, hook: Hook, socket: Pointer, port: impl Fn(Pointer) -
     let Some(port) = port(sock) else { return ALLOW };
     let protocol = address::protocol(sock);
     let known = peers::key(protocol, port, 0, tag.flags);
-    if peers::is_granted(known, policy::head(tag.policy)) {
+    if peers::is_granted(known, policy::head(tag.policy).word()) {
         return ALLOW;
     }
     judge_listen(task, protocol, port, known)
@@ -94,7 +94,7 @@ fn judge_listen(task: *mut task_struct, protocol: u8, port: u16, known: u64) -> 
     scratch::release(slot);
     let granted = side(judged.granted, label.flags) & access::LISTEN != 0;
     if granted && head.mode() != Some(Mode::Learn) {
-        peers::remember(known, head);
+        peers::remember(known, head.word());
     }
     judged.answer
 }

@@ -72,7 +72,7 @@ pub(crate) fn socket_sendmsg(ctx: &LsmContext) -> i32 {
     let len = load!(message, msg_name_len as u32) as i32;
     if family == AF_INET
         && len >= address::SOCKADDR_IN
-        && connect::is_known(sock, tag, (start[0] >> 16) as u16, start[1])
+        && connect::is_known(task, sock, tag, (start[0] >> 16) as u16, start[1])
     {
         return ALLOW;
     }
