@@ -363,11 +363,11 @@ fn slots_run_out_by_name() {
         core.bind(target(u64::from(slot), 7), given(&text, None), "/p", 1, |_| true).unwrap();
     }
     let error = core.bind(target(5000, 7), given(&yaml("x", "enforce", "/a"), None), "/p", 1, |_| true);
-    assert!(error.unwrap_err().to_string().contains("all 1023 policy slots"));
+    assert!(error.unwrap_err().to_string().contains("all 1022 policy slots"));
     core.sweep(1, |row| row.cgroup == 500).unwrap();
     let bound =
         core.bind(target(5000, 7), given(&yaml("x", "enforce", "/a"), None), "/p", 1, |_| true).unwrap();
-    assert_eq!((bound.slot, bound.generation), (500, 1024));
+    assert_eq!((bound.slot, bound.generation), (500, 1023));
 }
 
 #[test]

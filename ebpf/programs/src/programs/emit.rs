@@ -6,7 +6,7 @@ use core::mem::MaybeUninit;
 use core::ptr;
 use stockade_abi::event::{EventHeader, HEADER_LEN};
 use stockade_abi::label::Label;
-use stockade_abi::reason::Mode;
+use stockade_abi::reason::{Mode, Reason};
 
 use super::count;
 use super::kernel::{Pointer, current, load, probe};
@@ -115,10 +115,10 @@ pub(crate) fn short(record: &Record<'_>) -> bool {
     written
 }
 
-/// The same for a capability or a facility; while learning, only for the first use of each.
+/// The same for a capability or a facility; while learning, what is granted only for the first use of each.
 #[inline(always)]
 pub(crate) fn power(record: &Record<'_>) {
-    if record.mode != Mode::Learn as u32 {
+    if record.mode != Mode::Learn as u32 || record.reason == Reason::Guarded as u32 {
         short(record);
         return;
     }
