@@ -30,9 +30,10 @@ impl Inside {
         openat2(&self.0, path, flags | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty(), resolve)
     }
 
-    /// Whether there is anything of this name.
-    pub(super) fn has(&self, path: &str) -> bool {
-        self.resolve(path, OFlags::PATH).is_ok()
+    /// How large what has this name is, if there is anything.
+    pub(super) fn size(&self, path: &str) -> Option<u64> {
+        let found = self.resolve(path, OFlags::PATH).and_then(fstat).ok()?;
+        u64::try_from(found.st_size).ok()
     }
 
     /// The content of a file; `None` when there is none.

@@ -28,7 +28,7 @@ pub(super) fn read(
     for dir in DIRS {
         let path = format!("{dir}/{FILE}");
         let Some(bytes) = inside.read_up_to(&path, SIZE_MAX)? else { continue };
-        if inside.read_up_to(&format!("{dir}/{LOG}"), SIZE_MAX)?.is_some_and(|log| !log.is_empty()) {
+        if inside.size(&format!("{dir}/{LOG}")).is_some_and(|size| size > 0) {
             notices.push(format!(
                 "{dir}/{LOG} holds changes that rpm has not put into its database; they are not read"
             ));
@@ -36,7 +36,7 @@ pub(super) fn read(
         return add(bytes, inside, &path, owned);
     }
     for (dir, (file, format)) in DIRS.into_iter().flat_map(|dir| OTHERS.map(|other| (dir, other))) {
-        if inside.has(&format!("{dir}/{file}")) {
+        if inside.size(&format!("{dir}/{file}")).is_some() {
             notices.push(format!(
                 "{dir}/{file} is an rpm database in the format of {format}, which cannot be read: nothing is known \
                  of its packages"
