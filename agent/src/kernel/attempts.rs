@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::ptr;
 
+use aya_obj::generated::{bpf_cmd, bpf_map_type};
 use rustix::fs::CWD;
 use rustix::mount::{MoveMountFlags, UnmountFlags, move_mount, unmount};
 use rustix::net::{AddressFamily, SocketType, socket};
@@ -14,7 +15,7 @@ use rustix::system::{finit_module, init_module};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use stockade_abi::hook::Hook;
 
-use super::syscall::answer;
+use super::syscall::{answer, blank, bpf, opened};
 
 // Numbers of system calls that have no safe wrapper here.
 const SYSLOG: i64 = 103;
@@ -27,7 +28,6 @@ const SETSOCKOPT: i64 = 54;
 const SETPRIORITY: i64 = 141;
 const UNSHARE: i64 = 272;
 const PERF_EVENT_OPEN: i64 = 298;
-const BPF: i64 = 321;
 const IO_URING_SETUP: i64 = 425;
 const IOCTL: i64 = 16;
 
@@ -36,9 +36,6 @@ const SYSLOG_ACTION_SIZE_BUFFER: i64 = 10;
 const Q_SYNC: i64 = 0x0080_0001 << 8;
 const KEYCTL_DESCRIBE: i64 = 6;
 const KEY_SPEC_THREAD_KEYRING: i64 = -1;
-const BPF_PROG_GET_NEXT_ID: i64 = 11;
-const BPF_MAP_CREATE: i64 = 0;
-const BPF_MAP_TYPE_ARRAY: u64 = 2;
 const CLONE_NEWUSER: i64 = 0x1000_0000;
 const SIOCGIFINDEX: i64 = 0x8933;
 const SOL_IP: i64 = 0;
@@ -86,12 +83,12 @@ pub(super) fn powers(module: &File, key: io::Result<i64>, mut note: impl FnMut(H
     note(Hook::KeyAlloc, add_key().map(drop));
     let mut buffer = [0_u64; 32];
     let at = ptr::from_mut(&mut buffer) as i64;
-    note(Hook::Bpf, call(BPF, [BPF_PROG_GET_NEXT_ID, at, 16, 0, 0]));
-    // An array of one value.
-    let mut array = [0_u64; 16];
-    array[0] = BPF_MAP_TYPE_ARRAY | 4 << 32;
-    array[1] = 8 | 1 << 32;
-    note(Hook::BpfMap, call(BPF, [BPF_MAP_CREATE, ptr::from_mut(&mut array) as i64, 128, 0, 0]));
+    note(Hook::Bpf, bpf(bpf_cmd::BPF_PROG_GET_NEXT_ID, &blank()).map(drop));
+    let mut array = blank();
+    array.__bindgen_anon_1.map_type = bpf_map_type::BPF_MAP_TYPE_ARRAY as u32;
+    (array.__bindgen_anon_1.key_size, array.__bindgen_anon_1.value_size) = (4, 8);
+    array.__bindgen_anon_1.max_entries = 1;
+    note(Hook::BpfMap, opened(bpf(bpf_cmd::BPF_MAP_CREATE, &array)).map(drop));
     note(Hook::InitAnonymous, call(IO_URING_SETUP, [1, at, 0, 0, 0]));
     // An event of the software kind, about this process, that excludes the kernel.
     let mut event = [0_u64; 16];

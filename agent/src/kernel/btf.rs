@@ -98,7 +98,7 @@ pub(super) fn hooks(mechanism: Mechanism) -> Result<Vec<Hook>, BtfError> {
         if types.function(hook, mechanism).is_some() {
             present.push(hook);
         } else if hook.without().is_none() {
-            return Err(BtfError::NoHook(mechanism.function(hook).1));
+            return Err(BtfError::NoHook(hook.kernel_name()));
         }
     }
     Ok(present)
@@ -259,8 +259,7 @@ impl<'a> Types<'a> {
 
     /// The type of the function for `hook`, if there is one.
     fn function(&self, hook: Hook, mechanism: Mechanism) -> Option<u32> {
-        let (start, rest) = mechanism.function(hook);
-        self.functions.get([start, rest].concat().as_bytes()).copied()
+        self.functions.get(mechanism.function(hook).as_bytes()).copied()
     }
 
     /// How many arguments a program for the hook gets, if there is such a hook.

@@ -1,10 +1,11 @@
 //! What the kernel says about a program of ours that is pinned.
 
-use std::fs;
-use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::os::fd::AsFd as _;
 use std::path::Path;
 
 use aya::programs::Lsm;
+
+use super::fdinfo::FdInfo;
 
 /// Counts of one program; zero where the kernel says nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,17 +25,9 @@ impl Facts {
         let Ok(program) = Lsm::from_pin(path) else { return Self::default() };
         let info = program.info().ok();
         let verified_instructions = info.and_then(|info| info.verified_instruction_count()).unwrap_or(0);
-        let shown = shown(&program).unwrap_or_default();
-        let count = |name: &str| {
-            let line = shown.lines().find_map(|line| line.strip_prefix(name));
-            line.and_then(|count| count.trim().parse().ok()).unwrap_or(0)
-        };
+        // The loader's structure for it ends before these fields; the text that the kernel shows does not.
+        let shown = program.fd().ok().and_then(|program| FdInfo::of(&program.as_fd()).ok());
+        let count = |name: &str| shown.as_ref().and_then(|shown| shown.value(name)).unwrap_or(0);
         Self { recursion_misses: count("recursion_misses:"), runs: count("run_cnt:"), verified_instructions }
     }
-}
-
-/// The loader's structure for it ends before these fields; the text that the kernel shows does not.
-fn shown(program: &Lsm) -> Option<String> {
-    let descriptor = program.fd().ok()?.as_fd().as_raw_fd();
-    fs::read_to_string(format!("/proc/self/fdinfo/{descriptor}")).ok()
 }

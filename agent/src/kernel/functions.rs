@@ -4,11 +4,8 @@
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd, RawFd};
-use std::path::Path;
 
 use aya::maps::Map;
-use aya::programs::FEntry;
-use aya::programs::links::FdLink;
 use aya::{Btf, Ebpf};
 use aya_obj::btf::BtfKind;
 use aya_obj::generated::{bpf_attach_type, bpf_cmd, bpf_prog_type};
@@ -16,9 +13,7 @@ use aya_obj::{Function, Object};
 use stockade_abi::hook::Hook;
 
 use super::error::{KernelError, Refusal};
-use super::mechanism::Mechanism;
-use super::pins::Pins;
-use super::syscall::{blank, bpf, opened, pin};
+use super::syscall::{blank, bpf, opened};
 
 /// Bytes for what the verifier has to say of a program that it refuses.
 const LOG: usize = 16 << 20;
@@ -59,8 +54,7 @@ impl Fitted {
         let refused = |source: io::Error, log: String| KernelError::Function { hook, source, log };
         let program = self.object.programs.get(hook.program()).ok_or(KernelError::NoProgram(hook))?;
         let code = self.object.functions.get(&program.function_key()).ok_or(KernelError::NoProgram(hook))?;
-        let (_, function) = Mechanism::Functions.function(hook);
-        let target = kernel.id_by_type_name_kind(function, BtfKind::Func)?;
+        let target = kernel.id_by_type_name_kind(hook.function(), BtfKind::Func)?;
         let mut said = vec![0; if log { LOG } else { 0 }];
         load_program(code, &program.license, &self.types, kind_of(hook), target, &mut said)
             .map_err(|error| refused(error, last_lines(&said)))
@@ -72,24 +66,10 @@ fn kind_of(hook: Hook) -> bpf_attach_type {
     if hook == Hook::Started { bpf_attach_type::BPF_TRACE_FENTRY } else { bpf_attach_type::BPF_MODIFY_RETURN }
 }
 
-/// Attaches a program, and pins it and its link in `directory`.
-pub(super) fn attach(program: &OwnedFd, hook: Hook, directory: &Path) -> Result<(), KernelError> {
-    let path = Pins::program(directory, hook);
-    pin(program, &path).map_err(KernelError::file("cannot pin to", path.clone()))?;
-    let refused = |source| KernelError::Program { hook, source: Box::new(source) };
-    // To which kind of function is for the kernel to know: it is in the program.
-    let mut program = FEntry::from_pin(&path).map_err(refused)?;
-    let id = program.attach().map_err(refused)?;
-    let link: FdLink = program.take_link(id).map_err(refused)?.into();
-    let path = Pins::link(directory, hook);
-    link.pin(&path).map_err(|source| KernelError::Pin { path, source: Box::new(source) })?;
-    Ok(())
-}
-
 fn load_types(types: &[u8]) -> Result<OwnedFd, KernelError> {
     let mut attributes = blank();
     attributes.__bindgen_anon_7.btf = address(types);
-    attributes.__bindgen_anon_7.btf_size = length(types);
+    attributes.__bindgen_anon_7.btf_size = size(types.len());
     opened(bpf(bpf_cmd::BPF_BTF_LOAD, &attributes)).map_err(|error| Refusal::new(error).into())
 }
 
@@ -109,19 +89,19 @@ fn load_program(
     program.expected_attach_type = kind as u32;
     program.attach_btf_id = target;
     program.insns = address(&code.instructions);
-    program.insn_cnt = length(&code.instructions);
+    program.insn_cnt = size(code.instructions.len());
     program.license = license.as_ptr() as u64;
     program.prog_btf_fd = types.as_raw_fd().cast_unsigned();
     program.func_info = address(&functions);
-    program.func_info_cnt = u32::try_from(code.func_info.len()).unwrap_or(0);
-    program.func_info_rec_size = u32::try_from(code.func_info_rec_size).unwrap_or(0);
+    program.func_info_cnt = size(code.func_info.len());
+    program.func_info_rec_size = size(code.func_info_rec_size);
     program.line_info = address(&lines);
-    program.line_info_cnt = u32::try_from(code.line_info.len()).unwrap_or(0);
-    program.line_info_rec_size = u32::try_from(code.line_info_rec_size).unwrap_or(0);
+    program.line_info_cnt = size(code.line_info.len());
+    program.line_info_rec_size = size(code.line_info_rec_size);
     if !log.is_empty() {
         program.log_level = 1;
         program.log_buf = log.as_mut_ptr() as u64;
-        program.log_size = length(log);
+        program.log_size = size(log.len());
     }
     opened(bpf(bpf_cmd::BPF_PROG_LOAD, &attributes))
 }
@@ -130,8 +110,9 @@ fn address<T>(values: &[T]) -> u64 {
     values.as_ptr() as u64
 }
 
-fn length<T>(values: &[T]) -> u32 {
-    u32::try_from(values.len()).unwrap_or(u32::MAX)
+/// What is larger than the kernel can be told, it refuses.
+fn size(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 fn last_lines(log: &[u8]) -> String {

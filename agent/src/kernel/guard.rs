@@ -45,6 +45,11 @@ impl Guards {
         }
         directories(pins, &mut own)?;
         let (mut held, mut files) = (Vec::new(), Vec::new());
+        let mounts = match mechanism {
+            Mechanism::Lsm => String::new(),
+            Mechanism::Functions => fs::read_to_string(file_id::MOUNTS)
+                .map_err(KernelError::file("cannot read", file_id::MOUNTS))?,
+        };
         // First what only holds something: it may be the agent's own as well, and that is what counts.
         let parents = own.iter().filter_map(|path| path.parent()).map(|path| (path, Guard::Holds));
         let own_ones = own.iter().map(|path| (path.as_path(), Guard::Own));
@@ -56,7 +61,8 @@ impl Guards {
                 (Mechanism::Lsm, _) => maps.guard(&file, guard)?,
                 (Mechanism::Functions, Guard::Own) => {
                     files.push(
-                        file_id::of(&file).map_err(KernelError::file("cannot tell the inode of", path))?,
+                        file_id::of(&file, &mounts)
+                            .map_err(KernelError::file("cannot tell the inode of", path))?,
                     );
                 }
                 // Nothing is remembered of what it holds.

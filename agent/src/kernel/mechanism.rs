@@ -55,11 +55,11 @@ impl Mechanism {
         }
     }
 
-    /// The kernel's function that stands for `hook`, in two parts.
-    pub(super) const fn function(self, hook: Hook) -> (&'static str, &'static str) {
+    /// The kernel's function that the program for `hook` is attached to.
+    pub(super) const fn function(self, hook: Hook) -> &'static str {
         match self {
-            Self::Lsm => ("bpf_lsm_", hook.kernel_name()),
-            Self::Functions => ("", hook.function()),
+            Self::Lsm => hook.lsm_function(),
+            Self::Functions => hook.function(),
         }
     }
 }
@@ -75,15 +75,12 @@ mod tests {
 
     #[test]
     fn functions_are_those_of_the_kernel() {
-        let of = |hook| {
-            let (prefix, name) = Mechanism::Functions.function(hook);
-            format!("{prefix}{name}")
-        };
+        let of = |hook| Mechanism::Functions.function(hook);
         assert_eq!(of(Hook::FileOpen), "security_file_open");
         assert_eq!(of(Hook::Exec), "security_bprm_check");
         assert_eq!(of(Hook::Started), "security_bprm_committed_creds");
         assert_eq!(of(Hook::Settime), "security_settime64");
-        assert_eq!(Mechanism::Lsm.function(Hook::FileOpen), ("bpf_lsm_", "file_open"));
+        assert_eq!(Mechanism::Lsm.function(Hook::FileOpen), "bpf_lsm_file_open");
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod canary;
 mod error;
 mod events;
 mod facts;
+mod fdinfo;
 mod file_id;
 mod functions;
 mod guard;

@@ -8,18 +8,20 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
+use aya::pin::PinError;
 use aya::programs::links::FdLink;
 use aya::programs::{Lsm, Program, ProgramError};
 use aya::{Btf, Ebpf, EbpfLoader, VerifierLogLevel};
 use stockade_abi::hook::Hook;
 
 use super::error::KernelError;
-use super::functions::{self, Fitted};
+use super::functions::Fitted;
 use super::log::ProgramLog;
 use super::maps::{self, PINNED};
 use super::mechanism::Mechanism;
 use super::pins::{Pins, make_directory};
 use super::relocate::relocate;
+use super::syscall::pin;
 use super::{btf, object};
 
 /// The object, and of programs that are attached to functions their descriptors.
@@ -31,36 +33,29 @@ pub(super) struct Programs {
 impl Programs {
     /// Loads the object with its maps pinned, or with those that are pinned already.
     pub(super) fn load(pins: &Pins, mechanism: Mechanism, hooks: &[Hook]) -> Result<Self, KernelError> {
-        match load_with(pins, mechanism, hooks, VerifierLogLevel::DISABLE) {
+        let loaded = load_with(pins, mechanism, hooks, VerifierLogLevel::DISABLE);
+        if let Err(KernelError::Program { hook, .. } | KernelError::Function { hook, .. }) = &loaded {
             // This one once more, for the log: writing it makes loading many times slower.
-            Err(KernelError::Program { hook, source }) => {
-                load_with(pins, mechanism, &[hook], VerifierLogLevel::DEBUG)?;
-                Err(KernelError::Program { hook, source })
-            }
-            Err(KernelError::Function { hook, source, log }) => {
-                load_with(pins, mechanism, &[hook], VerifierLogLevel::DEBUG)?;
-                Err(KernelError::Function { hook, source, log })
-            }
-            outcome => outcome,
+            load_with(pins, mechanism, &[*hook], VerifierLogLevel::DEBUG)?;
         }
+        loaded
     }
 
     /// Attaches the program for `hook`, and pins it and its link in `directory`.
     pub(super) fn attach(&mut self, hook: Hook, directory: &Path) -> Result<(), KernelError> {
-        if let Some(program) = self.functions.get(&(hook as u32)) {
-            return functions::attach(program, hook, directory);
+        let path = Pins::program(directory, hook);
+        match self.functions.get(&(hook as u32)) {
+            Some(program) => {
+                pin(program, &path).map_err(KernelError::file("cannot pin to", path.clone()))?;
+            }
+            None => program(&mut self.ebpf, hook)?.pin(&path).map_err(not_pinned(&path))?,
         }
-        let program = program(&mut self.ebpf, hook)?;
+        // What it is attached to is in the program, whatever its kind is here.
+        let mut program = Lsm::from_pin(&path).map_err(|source| refused(hook, source))?;
         let id = program.attach().map_err(|source| refused(hook, source))?;
         let link: FdLink = program.take_link(id).map_err(|source| refused(hook, source))?.into();
-        let pinned = |path: &Path| {
-            let path = path.to_owned();
-            move |source| KernelError::Pin { path, source: Box::new(source) }
-        };
-        let path = Pins::program(directory, hook);
-        program.pin(&path).map_err(pinned(&path))?;
         let path = Pins::link(directory, hook);
-        link.pin(&path).map_err(pinned(&path))?;
+        link.pin(&path).map_err(not_pinned(&path))?;
         Ok(())
     }
 
@@ -153,6 +148,11 @@ fn for_each<T: Send, R: Send>(
 fn program(ebpf: &mut Ebpf, hook: Hook) -> Result<&mut Lsm, KernelError> {
     let program = ebpf.program_mut(hook.program()).ok_or(KernelError::NoProgram(hook))?;
     program.try_into().map_err(|source| refused(hook, source))
+}
+
+fn not_pinned(path: &Path) -> impl FnOnce(PinError) -> KernelError {
+    let path = path.to_owned();
+    move |source| KernelError::Pin { path, source: Box::new(source) }
 }
 
 fn refused(hook: Hook, source: ProgramError) -> KernelError {

@@ -6,9 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use stockade_abi::access::{CREATE, EXEC, MAP};
+use stockade_abi::access::{EXEC, MAP};
 
-use super::generalise::File;
+use super::generalise::{File, created};
 use super::glob::{FORMLESS, literal};
 use super::how::How;
 use super::pattern::{Pattern, Piece, looks_secret};
@@ -22,7 +22,7 @@ const CHANCE: usize = 2;
 /// Directories that hold something which must not be met by a rule for all names.
 pub(super) fn guarded<'a>(files: &BTreeMap<&'a [u8], File>, exec: &BTreeSet<&'a [u8]>) -> BTreeSet<&'a [u8]> {
     let sensitive = |(path, file): &(&&'a [u8], &File)| {
-        file.access & (MAP | EXEC) != 0 || (file.access & CREATE == 0 && looks_secret(path))
+        file.access & (MAP | EXEC) != 0 || (!created(file) && looks_secret(path))
     };
     let files = files.iter().filter(sensitive).map(|(path, _)| *path);
     files.chain(exec.iter().copied()).filter_map(dir_of).collect()
@@ -40,19 +40,18 @@ pub(super) fn any_name<'a>(
     names: &mut BTreeMap<&'a [u8], Pattern>,
 ) {
     let Some(price) = how.width.price(FORMLESS) else { return };
-    let made = |file: &File| file.access & CREATE != 0;
     // Words look random to who compares those of one length.
     let random: BTreeSet<&Pattern> = names.values().filter(|pattern| pattern.is_random(CHANCE)).collect();
     let words = random.len() >= LENGTHS;
     let formless = |name| names.get(name).is_none_or(|pattern| words && pattern.is_random(CHANCE));
-    let left = entries.iter().filter(|(name, _, file)| made(file) && formless(name));
+    let left = entries.iter().filter(|(name, _, file)| created(file) && formless(name));
     let (cost, access) =
         left.fold((0, 0), |(cost, access), (_, path, file)| (cost + literal(path), access | file.access));
     if dir.is_empty() || is_exact(dir) || cost <= price + literal(&[dir, b"/*"].concat()) {
         return;
     }
     // What was there before would be granted what the container does with its own.
-    if entries.iter().any(|(_, _, file)| !made(file) && access & !file.access != 0) {
+    if entries.iter().any(|(_, _, file)| !created(file) && access & !file.access != 0) {
         return;
     }
     let mut any = Pattern::default();
@@ -64,7 +63,7 @@ pub(super) fn any_name<'a>(
 
 #[cfg(test)]
 mod tests {
-    use stockade_abi::access::{AccessSet, DELETE, READ, WRITE};
+    use stockade_abi::access::{AccessSet, CREATE, DELETE, READ, WRITE};
     use stockade_abi::reason::Operation;
 
     use super::super::evidence::Evidence;

@@ -34,6 +34,13 @@ macro_rules! hooks {
                 }
             }
 
+            /// Name of the kernel's function that stands for the hook.
+            pub const fn lsm_function(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!("bpf_lsm_", $kernel),)+
+                }
+            }
+
             /// Name of the kernel's function that calls the hook.
             pub const fn function(self) -> &'static str {
                 match self {

@@ -95,8 +95,8 @@ fields! {
     data_map = "bpf_local_storage_data"."smap";
     /// A value in a storage.
     data_value = "bpf_local_storage_data"."data";
-    /// Bytes of a value of a map.
-    map_value_size = "bpf_map"."value_size";
+    /// The first value of a map that is an array, from the map on.
+    array_value = "bpf_array"."value";
     /// File of the running program.
     mm_exe_file = "mm_struct"."exe_file";
     /// Mount of the root directory.

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, bail};
 use aya::maps::{Array, MapData, loaded_maps};
 use rustix::mount::{MountFlags, mount as mount_new, mount_bind};
+use stockade_abi::POLICY_SLOTS;
 
 /// Mounts a file system of memory, or a directory a second time.
 pub(super) fn mount(how: &str, rest: &[String]) -> Result<u8> {
@@ -18,7 +19,11 @@ pub(super) fn mount(how: &str, rest: &[String]) -> Result<u8> {
 /// Makes a map of its own, opens each map of the kernel by its number, or one by its pin.
 pub(super) fn maps(how: &str, pin: Option<&String>) -> Result<u8> {
     match (how, pin) {
-        ("own", None) => drop(Array::<MapData, u64>::create(1, 0)?),
+        ("own", None) => {
+            // One that looks like any, and one with values as large as the heads of policies.
+            drop(Array::<MapData, u64>::create(1, 0)?);
+            drop(Array::<MapData, [u64; POLICY_SLOTS as usize]>::create(1, 0)?);
+        }
         ("all", None) => {
             for map in loaded_maps() {
                 map?;

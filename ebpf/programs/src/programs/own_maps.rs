@@ -3,16 +3,15 @@
 use core::ffi::c_void;
 use core::ptr::from_ref;
 
-use stockade_abi::POLICY_SLOTS;
 use stockade_abi::facility::Facility;
 use stockade_abi::hook::Hook;
 use stockade_abi::label::CANARY;
 
 use super::facility::{self, DENY};
 use super::judge::ALLOW;
-use super::kernel::{Pointer, current, load};
+use super::kernel::{Pointer, address, current, offset};
 use super::maps::{
-    CANARY as CANARIES, CONTENTS, EVENTS, GUARDS, INODES, LABELS, LOST, ONCE, PEERS, REASONS, REFUSED,
+    CANARY as CANARIES, CONTENTS, EVENTS, GUARDS, HEADS, INODES, LABELS, LOST, ONCE, PEERS, REASONS, REFUSED,
     SCRATCH, SEEN, STARTED, SUBJECTS, TABLES_L, TABLES_M, TABLES_S,
 };
 use super::{count, label};
@@ -50,8 +49,15 @@ fn is_own(map: Pointer) -> bool {
     macro_rules! any {
         ($($own:ident)+) => { $(map == from_ref(&$own).cast_mut().cast::<c_void>())||+ };
     }
-    // The heads are a section to the compiler, which does not know the address of their map: their size tells them.
-    any!(LABELS INODES GUARDS ONCE SUBJECTS STARTED CONTENTS TABLES_S TABLES_M TABLES_L PEERS REFUSED EVENTS SEEN)
-        || any!(REASONS LOST CANARIES SCRATCH)
-        || load!(map, map_value_size as u32) == 8 * POLICY_SLOTS
+    any!(
+        LABELS INODES GUARDS ONCE SUBJECTS STARTED CONTENTS TABLES_S TABLES_M TABLES_L PEERS REFUSED EVENTS SEEN
+        REASONS LOST CANARIES SCRATCH
+    ) || is_heads(map)
+}
+
+/// Of the heads, a section to the compiler, the programs know where the value is, and not where the map is.
+#[inline(always)]
+fn is_heads(map: Pointer) -> bool {
+    let heads = address(HEADS.words().cast());
+    heads != 0 && address(map).wrapping_add(offset!(array_value) as u64) == heads
 }

@@ -1,6 +1,8 @@
 //! What is different where the kernel was booted without `bpf` among its security modules, and the programs are attached
 //! to the functions that call them.
 
+use std::fs;
+
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
@@ -12,9 +14,13 @@ use crate::suite::Report;
 /// The group of cases about what programs hold.
 const CONTENT: &str = "content";
 
-/// Whether this is such a guest: by what the agent says.
+/// Whether this is such a guest: by what the kernel says, which the agent must have noticed.
 pub(super) fn are_asked() -> Result<bool> {
-    Ok(agent::status()?["mechanism"] == "fmod_ret")
+    let active = fs::read_to_string("/sys/kernel/security/lsm").context("reading the active list")?;
+    let without = !active.trim().split(',').any(|name| name == "bpf");
+    let (said, wanted) = (&agent::status()?["mechanism"], if without { "fmod_ret" } else { "lsm" });
+    ensure!(said == wanted, "the agent says {said}, and active are {active}");
+    Ok(without)
 }
 
 /// Runs what is different, and takes the cases away that are about what only a security module is told.
