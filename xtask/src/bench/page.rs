@@ -49,16 +49,6 @@ The allowlist holds the ten rules that the measured programs need; the rest are 
 profiles hold, mostly plain names, some patterns. One generator (`xtask/src/bench/rules.rs`) writes it for both.
 A *promise* holds for stockade whatever the number of rules.
 
-## What starting a program consists of
-
-To start a small static program and wait for its end makes the kernel ask 20 times (6.12; counted by the kernel while
-`kernel.bpf_stats_enabled` is set, as `stockade status -o json` shows): `file_permission` and `mmap_file` five times
-each and a little more, `file_open` twice, `capable` one and a half times, `bprm_check_security` twice, since two
-programs are attached to it, and `bprm_committed_creds`, `task_alloc` and `file_mprotect` once. To be called and to leave
-at once costs a program about 190 instructions, so the calls alone are about 3 800, which is 0.45 % of the operation and
-what an outsider pays before anything is looked up. The label of the new process, which the kernel allocates and
-frees, and the decisions come on top.
-
 ## Repeating it
 
 ```sh
