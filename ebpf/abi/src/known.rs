@@ -43,7 +43,7 @@ pub struct Known {
     pub grants: u64,
     /// Groups of parents that the program belongs to, and in the high half those that may start it.
     pub groups: u64,
-    /// State of the table after the path and a slash; 0 while unset.
+    /// State of the table after the path and a slash, under learn a hash of them; 0 while unset.
     pub below: u64,
 }
 

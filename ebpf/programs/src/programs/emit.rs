@@ -1,4 +1,4 @@
-//! Records for the agent, and the memory of what was already reported while learning.
+//! Records for the agent.
 
 use aya_ebpf::helpers::generated::{bpf_get_current_comm, bpf_ktime_get_boot_ns, bpf_ringbuf_output};
 use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_get_current_uid_gid};
@@ -10,22 +10,10 @@ use stockade_abi::reason::{Mode, Reason};
 
 use super::count;
 use super::kernel::{Pointer, current, load, probe};
-use super::maps::{EVENTS, SEEN};
+use super::maps::EVENTS;
 use super::policy::{Object, PEER};
-use super::rounds::{CONTINUE, STOP, rounds};
-use super::scratch::{self, OBJECT_SIZE, Scratch, byte_at};
-
-/// An observation, as it is remembered. The generation is part of it, so that a new policy, and an
-/// agent that came back, see everything once more.
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(crate) struct SeenKey {
-    subject: u64,
-    object: u64,
-    generation: u64,
-    access: u32,
-    kind: u32,
-}
+use super::scratch::{OBJECT_SIZE, Scratch};
+use super::seen::SeenKey;
 
 /// One decision, ready to be recorded; its enumerations as the numbers that go into the record.
 pub(crate) struct Record<'a> {
@@ -44,11 +32,11 @@ pub(crate) struct Record<'a> {
 #[inline(always)]
 pub(crate) fn record(record: &Record<'_>, scratch: *mut Scratch) -> bool {
     let once = record.mode == Mode::Learn as u32 && record.object.problem == 0;
-    let mut key = SeenKey { subject: 0, object: 0, generation: 0, access: 0, kind: 0 };
+    // SAFETY: the claim on the buffer is the caller's. In it, since the key would take much of the small stack.
+    let (key, object) = unsafe { (&mut (*scratch).seen, (*scratch).whole) };
     if once {
-        key = seen_key(record, record.object, scratch::object(scratch));
-        // SAFETY: only whether there is a value matters.
-        if unsafe { SEEN.get(key) }.is_some() {
+        *key = SeenKey::of(record, object);
+        if key.is_remembered() {
             return true;
         }
     }
@@ -57,48 +45,9 @@ pub(crate) fn record(record: &Record<'_>, scratch: *mut Scratch) -> bool {
         return false;
     }
     if once {
-        // Not remembered means reported once more: never a loss.
-        let _reported_again = SEEN.insert(key, 1, 0);
+        key.remember();
     }
     true
-}
-
-#[inline(always)]
-fn seen_key(record: &Record<'_>, object: &Object, bytes: *const u8) -> SeenKey {
-    SeenKey {
-        subject: record.label.subject,
-        object: hash(object, bytes),
-        generation: record.generation,
-        access: record.access,
-        kind: record.operation | object.start << 8 | record.label.flags << 16,
-    }
-}
-
-/// 64-bit FNV-1a over the part of the object that is matched.
-#[inline(always)]
-fn hash(object: &Object, bytes: *const u8) -> u64 {
-    let mut hash = Hash { value: 0xcbf2_9ce4_8422_2325, bytes, skip: object.skip, len: object.len };
-    rounds(OBJECT_SIZE as u32, &mut hash, add_byte);
-    hash.value
-}
-
-/// A hash under way.
-#[repr(C)]
-struct Hash {
-    value: u64,
-    bytes: *const u8,
-    skip: u32,
-    len: u32,
-}
-
-extern "C" fn add_byte(round: u32, hash: &mut Hash) -> i64 {
-    let at = hash.skip + round;
-    if at >= hash.len {
-        return STOP;
-    }
-    let byte = byte_at(hash.bytes, at);
-    hash.value = (hash.value ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    CONTINUE
 }
 
 /// Puts a record without an object into the ring. False when it is lost.
@@ -122,20 +71,9 @@ pub(crate) fn power(record: &Record<'_>) {
         short(record);
         return;
     }
-    let key = SeenKey {
-        subject: record.label.subject,
-        object: 0,
-        generation: record.generation,
-        access: record.access,
-        kind: record.operation | record.label.flags << 16,
-    };
-    // SAFETY: only whether there is a value matters.
-    if unsafe { SEEN.get(key) }.is_some() {
-        return;
-    }
-    if short(record) {
-        // Not remembered means reported once more: never a loss.
-        let _reported_again = SEEN.insert(key, 1, 0);
+    let key = SeenKey::of(record, 0);
+    if !key.is_remembered() && short(record) {
+        key.remember();
     }
 }
 

@@ -10,6 +10,7 @@ use super::count;
 use super::emit::{self, Record};
 use super::policy::{self, Below, Grants, Object, Policy, side};
 use super::scratch::{self, Desk, Scratch};
+use super::seen::Hashed;
 
 /// What a hook answers to let the operation go on.
 pub(crate) const ALLOW: i32 = 0;
@@ -33,8 +34,9 @@ pub(crate) struct Judged {
     pub(crate) granted: u64,
     /// Groups of parents, as in a table.
     pub(crate) groups: u64,
-    /// The state in which the last component begins; 0 when it is not known.
-    pub(crate) below: u32,
+    /// How names in the directory begin: the state of the table, or while learning the hash of what comes before; 0
+    /// when it is not known.
+    pub(crate) below: u64,
 }
 
 /// Judges, counts, records, answers. `head` is what was in the slot when the decision began.
@@ -98,9 +100,12 @@ fn lay(label: &Label, head: Head, question: &Question, grants: &Grants, scratch:
 
 #[inline(always)]
 fn concluded(scratch: *mut Scratch) -> Judged {
+    stockade_begin(scratch::index(scratch));
     let answer = answer(stockade_conclude(scratch::index(scratch)));
     let grants = laid_grants(scratch);
-    Judged { answer, granted: grants.granted, groups: grants.groups, below: grants.below }
+    // SAFETY: the claim on the buffer is the caller's.
+    let below = unsafe { (*scratch).below };
+    Judged { answer, granted: grants.granted, groups: grants.groups, below }
 }
 
 // What follows are functions that the verifier looks at once for each program, with arguments that it knows
@@ -144,6 +149,27 @@ pub(crate) extern "C" fn stockade_below(index: u32) -> u32 {
     // SAFETY: as above.
     unsafe { (*desk).grants = grants };
     u32::from(is_all)
+}
+
+/// Leaves how names in the directory of the object begin; while learning, by hashing the object.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(crate) extern "C" fn stockade_begin(index: u32) -> u32 {
+    let Some(scratch) = scratch::at(index) else { return 0 };
+    let desk = scratch::desk(scratch);
+    // SAFETY: the caller has claimed the buffer.
+    let (head, object, below) = unsafe { ((*desk).head, (*desk).object, (*desk).grants.below) };
+    let (below, whole) = if Head::from_word(head).mode() != Some(Mode::Learn) {
+        (u64::from(below), 0)
+    } else if object.problem == 0 {
+        let hashed = Hashed::of(&object, scratch::object(scratch));
+        (hashed.directory, hashed.whole)
+    } else {
+        (0, 0)
+    };
+    // SAFETY: as above.
+    unsafe { ((*scratch).below, (*scratch).whole) = (below, whole) };
+    0
 }
 
 /// Concludes, counts and records the decision on the desk, and leaves there what of it may be remembered.

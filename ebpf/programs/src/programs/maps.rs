@@ -16,10 +16,10 @@ use stockade_abi::reason::Reason;
 use stockade_abi::{POLICY_SLOTS, SUBJECTS_MAX, table};
 
 use super::content::Content;
-use super::emit::SeenKey;
 use super::kernel::Pointer;
 use super::peers::KnownPeer;
 use super::scratch::{SCRATCH_SLOTS, Scratch};
+use super::seen::SeenKey;
 
 /// A map whose values hang on objects of the kernel and go with them.
 #[repr(C)]

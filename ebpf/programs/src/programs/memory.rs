@@ -171,12 +171,12 @@ pub(crate) fn granted_to_program(known: *const Known, place: &Place, sight: &Sig
     (field!(known, sequence) == sequence).then_some(granted)
 }
 
-/// The state in which names in this directory begin; 0 when it is not known.
+/// How names in this directory begin ([`Lesson::Directory`]); 0 when it is not known.
 #[inline(always)]
-pub(crate) fn below(known: *const Known, place: &Place, sight: &Sight) -> u32 {
+pub(crate) fn below(known: *const Known, place: &Place, sight: &Sight) -> u64 {
     let Some(sequence) = seen(known, place, sight) else { return 0 };
     let below = field!(known, below);
-    if field!(known, sequence) == sequence { below as u32 } else { 0 }
+    if field!(known, sequence) == sequence { below } else { 0 }
 }
 
 /// What is to be remembered.
@@ -184,8 +184,9 @@ pub(crate) fn below(known: *const Known, place: &Place, sight: &Sight) -> u32 {
 pub(crate) enum Lesson {
     /// Of a file: its name's hash, and what it may be used for. Under learn that only grows.
     File { name: u64, granted: u64, groups: u64 },
-    /// Of a directory: the state in which names in it begin.
-    Directory { below: u32 },
+    /// Of a directory: the state of the table in which names in it begin, or while learning the hash of what comes
+    /// before them.
+    Directory { below: u64 },
 }
 
 /// Remembers something about `inode`, if there is memory and nobody else is at it.
@@ -223,7 +224,7 @@ pub(crate) fn remember(inode: Pointer, slot: u32, place: &Place, view: &View, le
             set!(known, grants = before | granted);
             set!(known, groups = groups);
         }
-        Lesson::Directory { below } => set!(known, below = u64::from(below)),
+        Lesson::Directory { below } => set!(known, below = below),
     }
     set!(known, sequence = sequence.wrapping_add(1) & !WRITING);
     set!(known, busy = 0);

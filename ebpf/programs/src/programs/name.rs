@@ -1,14 +1,15 @@
 //! Walking the name of one directory entry through a table.
 
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 use stockade_abi::table::{self, DEAD, GRANTS, HOLD, Table as _, low};
 
 use super::kernel::{Pointer, load, part};
 use super::policy::{Grants, Words, grants_in, walk_bytes};
-use super::scratch;
+use super::scratch::{self, Scratch};
 
 /// Bytes of a name that is walked without a loop: most names are no longer, and a call of the loop helper
 /// costs as much as ten steps.
-const SHORT: u32 = 16;
+pub(crate) const SHORT: u32 = 16;
 
 /// What `table` grants on the entry's name, from `state`; `None` when the name cannot be had.
 #[inline(always)]
@@ -57,14 +58,23 @@ fn walk_short<const N: usize>(table: &Words<N>, mut state: u32, inside: Pointer,
 
 #[inline(always)]
 fn walk_long<const N: usize>(table: &Words<N>, state: u32, name: Pointer, len: u32) -> Option<u32> {
-    let slot = scratch::claim()?;
-    // SAFETY: only the address is taken; the claim on the buffer is ours.
-    let buffer = unsafe { &raw mut (*slot).object }.cast::<u8>();
-    let len = scratch::plain(slot, len) & 0xff;
-    // SAFETY: at most 255 bytes into a buffer of 4096; the helper checks the source.
-    let read =
-        unsafe { aya_ebpf::helpers::generated::bpf_probe_read_kernel(buffer.cast(), len, name.cast_const()) };
-    let end = walk_bytes(table, state, buffer, len);
+    let (slot, len) = copied(name, len)?;
+    let end = walk_bytes(table, state, scratch::object(slot), len);
     scratch::release(slot);
-    (read == 0).then_some(end)
+    Some(end)
+}
+
+/// The name in a buffer that the caller has to give back, and its length.
+#[inline(always)]
+pub(crate) fn copied(name: Pointer, len: u32) -> Option<(*mut Scratch, u32)> {
+    let slot = scratch::claim()?;
+    let len = scratch::plain(slot, len) & 0xff;
+    let buffer = scratch::object(slot);
+    // SAFETY: at most 255 bytes into a buffer of 4096, on which the claim is ours; the helper checks the source.
+    let read = unsafe { bpf_probe_read_kernel(buffer.cast(), len, name.cast_const()) };
+    if read != 0 {
+        scratch::release(slot);
+        return None;
+    }
+    Some((slot, len))
 }

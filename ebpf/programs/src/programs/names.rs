@@ -5,13 +5,14 @@ use stockade_abi::access;
 use stockade_abi::facility::Facility;
 use stockade_abi::hook::Hook;
 use stockade_abi::label::{CANARY, Label};
-use stockade_abi::reason::{Mode, Operation, Reason};
+use stockade_abi::reason::{Operation, Reason};
 
 use super::judge::{ALLOW, DENY, Judged, Question, judge, without_object};
 use super::kernel::{Pointer, current, load, offset, probe};
 use super::label::Tag;
 use super::memory::{self, Lesson, Place, Sight, View};
 use super::policy::{Object, side};
+use super::reported::{self, is_learning};
 use super::{climb, count, facility, label, policy, quick, scratch, special, widen};
 
 /// The second argument of a rename that swaps two names.
@@ -232,13 +233,16 @@ fn judge_name(
     let Some(tag) = label::tag(task) else { return ALLOW };
     let name = Name { directory: Place { dentry: directory, mount }, dentry };
     let head = policy::head(tag.policy);
-    if head.mode() != Some(Mode::Learn) {
-        let top: Pointer = load!(mount, vfsmount_root as Pointer);
-        let sight = Sight { task, key: head.word() };
-        if dentry != top
-            && let Some(grants) = quick::in_directory(tag, head, &name.directory, dentry, &sight)
-            && access & !side(grants.granted, tag.flags) == 0
-        {
+    let top: Pointer = load!(mount, vfsmount_root as Pointer);
+    if dentry != top {
+        let settled = if is_learning(head) {
+            reported::name(task, tag, head, &name.directory, dentry, access)
+        } else {
+            let sight = Sight { task, key: head.word() };
+            let grants = quick::in_directory(tag, head, &name.directory, dentry, &sight);
+            grants.is_some_and(|grants| access & !side(grants.granted, tag.flags) == 0)
+        };
+        if settled {
             return ALLOW;
         }
     }

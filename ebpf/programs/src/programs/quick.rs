@@ -6,13 +6,13 @@
 
 use aya_ebpf::bindings::task_struct;
 use stockade_abi::head::Head;
-use stockade_abi::reason::Mode;
 
 use super::kernel::{Pointer, load};
-use super::label::{self, Tag};
+use super::label::Tag;
 use super::memory::{self, Lesson, Place, Sight, View};
 use super::name;
 use super::policy::{self, Grants, Policy, side};
+use super::reported::{self, Asked, is_learning};
 use super::special;
 
 /// Whether everything that is wanted of the file is remembered as granted.
@@ -40,16 +40,17 @@ pub(crate) fn unremembered(
 ) -> bool {
     let head = policy::word(tag.policy);
     let place = place_of(file);
-    if head.mode() == Some(Mode::Learn) {
-        return was_reported(task, tag, head, file, &place, wanted);
+    if is_learning(head) {
+        let asked = Asked { wanted: wanted(), settled: settled(), implied: implied() };
+        return reported::file(task, tag, file, asked);
     }
     let renames = policy::renames();
     if implied() || load!(place.dentry, dentry_hashed as u64) == 0 {
         return false;
     }
-    let Some(grants) = by_name(tag, head, &place, &Sight { task, key: head.word() }) else {
-        return false;
-    };
+    let sight = Sight { task, key: head.word() };
+    let named = |directory: &Place| in_directory(tag, head, directory, place.dentry, &sight);
+    let Some(grants) = in_its_directory(&place, named) else { return false };
     if wanted() & !side(grants.granted, tag.flags) != 0 {
         return false;
     }
@@ -65,33 +66,13 @@ pub(crate) fn unremembered(
 }
 
 #[inline(always)]
-fn place_of(file: Pointer) -> Place {
+pub(crate) fn place_of(file: Pointer) -> Place {
     Place { dentry: load!(file, file_dentry as Pointer), mount: load!(file, file_mount as Pointer) }
 }
 
-/// Whether learning has reported everything that is wanted of the file.
+/// What `find` finds in the directory of an entry, if the entry has stayed in it meanwhile.
 #[inline(always)]
-fn was_reported(
-    task: *mut task_struct,
-    tag: Tag,
-    head: Head,
-    file: Pointer,
-    place: &Place,
-    wanted: impl Fn() -> u32,
-) -> bool {
-    let Some(label) = label::of(task) else { return false };
-    let known = memory::entry(load!(file, file_inode as Pointer), tag.policy);
-    if known.is_null() {
-        return false;
-    }
-    let sight = Sight { task, key: memory::key(head, label.subject) };
-    let reported = memory::granted(known, place, &sight);
-    reported.is_some_and(|reported| wanted() & !side(reported, tag.flags) == 0)
-}
-
-/// What the table grants on an entry of a directory whose state is remembered.
-#[inline(always)]
-fn by_name(tag: Tag, head: Head, place: &Place, sight: &Sight) -> Option<Grants> {
+pub(crate) fn in_its_directory<T>(place: &Place, find: impl Fn(&Place) -> Option<T>) -> Option<T> {
     let dentry = place.dentry;
     // Of what is the root of its mount, the directory is outside of that mount, and never remembered on it.
     let before: u32 = load!(dentry, dentry_sequence as u32);
@@ -99,9 +80,9 @@ fn by_name(tag: Tag, head: Head, place: &Place, sight: &Sight) -> Option<Grants>
     if parent == dentry || before & 1 != 0 {
         return None;
     }
-    let grants = in_directory(tag, head, &Place { dentry: parent, mount: place.mount }, dentry, sight)?;
+    let found = find(&Place { dentry: parent, mount: place.mount })?;
     // Name and directory belong together if the entry was not renamed meanwhile.
-    (load!(dentry, dentry_sequence as u32) == before).then_some(grants)
+    (load!(dentry, dentry_sequence as u32) == before).then_some(found)
 }
 
 /// What the table grants on the name of `dentry` in this directory, if its state is remembered.
@@ -113,15 +94,7 @@ pub(crate) fn in_directory(
     dentry: Pointer,
     sight: &Sight,
 ) -> Option<Grants> {
-    let inode: Pointer = load!(directory.dentry, dentry_inode as Pointer);
-    let known = memory::entry(inode, tag.policy);
-    if known.is_null() {
-        return None;
-    }
-    let below = memory::below(known, directory, sight);
-    if below == 0 {
-        return None;
-    }
+    let below = below(tag, directory, sight)? as u32;
     match Policy::find(head)? {
         Policy::Small(table) => name::grants(&table, below, dentry),
         Policy::Medium(table) => name::grants(&table, below, dentry),
@@ -129,12 +102,23 @@ pub(crate) fn in_directory(
     }
 }
 
+/// How names in this directory begin, if that is remembered.
+#[inline(always)]
+pub(crate) fn below(tag: Tag, directory: &Place, sight: &Sight) -> Option<u64> {
+    let known = memory::entry(load!(directory.dentry, dentry_inode as Pointer), tag.policy);
+    if known.is_null() {
+        return None;
+    }
+    let below = memory::below(known, directory, sight);
+    (below != 0).then_some(below)
+}
+
 /// What is remembered of a program's file: the words `granted` and `groups` of a table.
 #[inline(always)]
 pub(crate) fn program(task: *mut task_struct, policy: u32, file: Pointer) -> Option<(u64, u64)> {
     let head = policy::word(policy);
     let known = memory::entry(load!(file, file_inode as Pointer), policy);
-    if known.is_null() || head.mode() == Some(Mode::Learn) {
+    if known.is_null() || is_learning(head) {
         return None;
     }
     memory::granted_to_program(known, &place_of(file), &Sight { task, key: head.word() })

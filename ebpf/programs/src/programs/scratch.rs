@@ -11,6 +11,7 @@ use stockade_abi::label::Label;
 use super::atomic;
 use super::maps::SCRATCH;
 use super::policy::{Grants, Object};
+use super::seen::SeenKey;
 
 /// Buffers of each CPU: the number of decisions that can be in preempted flight on it.
 pub(crate) const SCRATCH_SLOTS: u32 = 8;
@@ -26,6 +27,11 @@ pub(crate) struct Scratch {
     /// Which of its CPU's buffers this is.
     index: u64,
     pub(crate) desk: Desk,
+    /// How names in the directory of the object begin: as in [`Judged`](super::judge::Judged).
+    pub(crate) below: u64,
+    /// Hash of the object, while learning.
+    pub(crate) whole: u64,
+    pub(crate) seen: SeenKey,
     pub(crate) header: EventHeader,
     pub(crate) object: [u8; OBJECT_SIZE],
     /// Where a path is put together from its end.

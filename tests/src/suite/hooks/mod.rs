@@ -15,6 +15,7 @@ mod life;
 mod matcher;
 mod memory;
 mod race;
+mod reported;
 mod scene;
 pub(super) mod subject;
 mod swap;
@@ -84,6 +85,7 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
     let agent = life::run(report, agent)?;
     swap::run(report, &agent)?;
     memory::run(report, &agent)?;
+    reported::run(report, &agent)?;
     race::run(report);
     matcher::run(report);
     life::end(report, agent)
