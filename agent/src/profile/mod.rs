@@ -1,5 +1,7 @@
 //! Profiles: the YAML document a person reads and edits, its checks, and its canonical form.
 
+#[cfg(test)]
+mod canonical_tests;
 mod emit;
 mod fields;
 mod include;
