@@ -126,6 +126,12 @@ pub struct PolicyStatus {
     pub words: usize,
     /// States of the automaton.
     pub states: usize,
+    /// Microseconds that compiling took; 0 where this agent has put nothing in force.
+    #[serde(default)]
+    pub compile_us: u64,
+    /// Microseconds that it took to fill the table in the kernel and to name it in the slot.
+    #[serde(default)]
+    pub swap_us: u64,
     /// Subjects that use it.
     pub subjects: usize,
 }

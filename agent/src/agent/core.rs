@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use stockade_abi::reason::Mode;
 
@@ -35,12 +36,21 @@ pub enum CoreError {
     Store(#[from] StoreError),
 }
 
+/// How long it took to put a policy in force.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Took {
+    pub(super) compile: Duration,
+    /// To fill the table in the kernel, and to name it in the slot.
+    pub(super) swap: Duration,
+}
+
 /// What is known of a slot in use beyond its row.
 #[derive(Clone, Debug)]
 pub(super) struct Live {
     pub(super) mode: Option<Mode>,
     pub(super) in_force: bool,
     pub(super) size: Size,
+    pub(super) took: Took,
     pub(super) state: PolicyState,
     pub(super) message: Option<String>,
     /// While it learns.
@@ -54,6 +64,7 @@ impl Live {
             mode: None,
             in_force: false,
             size: Size { words: 0, states: 0 },
+            took: Took { compile: Duration::ZERO, swap: Duration::ZERO },
             state: PolicyState::Unknown,
             message: None,
         }

@@ -176,6 +176,14 @@ fn generations_grow_with_content_only() {
 }
 
 #[test]
+fn how_long_it_took_is_told() {
+    let mut core = core();
+    apply(&mut core, &[("/p/web.yaml", &yaml("web", "enforce", "/a"))], true);
+    let policy = &core.status(&Surroundings::default()).unwrap().policies[0];
+    assert!(policy.compile_us > 0, "{policy:?}");
+}
+
+#[test]
 fn a_bad_file_replaces_nothing() {
     let mut core = core();
     apply(&mut core, &[("/p/web.yaml", &yaml("web", "enforce", "/a"))], true);

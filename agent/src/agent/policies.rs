@@ -1,12 +1,13 @@
 //! Policies: from the catalog into slots, and out of them.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use stockade_abi::SLOTS_OF_POLICIES;
 use stockade_abi::reason::Mode;
 
 use super::catalog::Catalog;
-use super::core::{Core, CoreError, Live};
+use super::core::{Core, CoreError, Live, Took};
 use super::enforcer::Enforcer;
 use super::slots;
 use super::table::Table;
@@ -245,7 +246,9 @@ impl<E: Enforcer> Core<E> {
         if changed || start || !live.in_force {
             let swap =
                 Swap { generation: next.generation, mode, words: table.words(), digest: &table.digest };
+            let began = Instant::now();
             let outcome = self.kernel.set_policy(slot, &swap);
+            let took = Took { compile: table.compiled_in, swap: began.elapsed() };
             if let Err(error) = outcome {
                 // The database must not claim what is not in force.
                 let undone = SlotRow { digest: String::new(), ..row.clone() };
@@ -260,8 +263,13 @@ impl<E: Enforcer> Core<E> {
                 generation = next.generation,
                 mode = mode.word(),
                 words = table.size.words,
+                compile = ?took.compile,
+                swap = ?took.swap,
                 "policy in force"
             );
+            if let Some(live) = self.live.get_mut(&slot) {
+                live.took = took;
+            }
         }
         self.rows.insert(slot, next);
         if let Some(live) = self.live.get_mut(&slot) {

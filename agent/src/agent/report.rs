@@ -1,6 +1,7 @@
 //! The core's part of `status`, and what counts as a problem.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::core::{Core, CoreError};
 use super::enforcer::Enforcer;
@@ -107,6 +108,8 @@ impl<E: Enforcer> Core<E> {
                 source: row.source.clone(),
                 words: live.size.words,
                 states: live.size.states,
+                compile_us: microseconds(live.took.compile),
+                swap_us: microseconds(live.took.swap),
                 subjects: self.users(*slot),
             })
         });
@@ -182,4 +185,8 @@ impl<E: Enforcer> Core<E> {
             .extend(status.log.error.iter().map(|error| format!("the event log cannot be written: {error}")));
         problems
     }
+}
+
+fn microseconds(took: Duration) -> u64 {
+    u64::try_from(took.as_micros()).unwrap_or(u64::MAX)
 }

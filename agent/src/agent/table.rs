@@ -1,6 +1,7 @@
 //! A compiled policy on its way into a slot.
 
 use std::fmt::Write as _;
+use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
 
@@ -15,6 +16,8 @@ pub struct Table {
     pub digest: String,
     /// Its size.
     pub size: Size,
+    /// How long it took to compile.
+    pub compiled_in: Duration,
 }
 
 /// How large a policy is.
@@ -29,13 +32,14 @@ pub struct Size {
 impl Table {
     /// Compiles `profile`.
     pub fn compile(profile: &Profile) -> Result<Self, CompileError> {
+        let began = Instant::now();
         let table = compile_table(profile)?;
         let size = Size { words: table.used_words(), states: table.states() };
         let mut words = table.into_words();
         // The padding says nothing, and is most of a small table.
         words.truncate(size.words);
         words.shrink_to_fit();
-        Ok(Self { digest: digest(&words), words, size })
+        Ok(Self { digest: digest(&words), words, size, compiled_in: began.elapsed() })
     }
 
     /// The words, without what the kernel's map is padded with.

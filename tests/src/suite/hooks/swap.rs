@@ -63,6 +63,9 @@ fn under_load(agent: &Agent) -> Result<()> {
         generation = in_force(agent, NAME, &profile(round), generation)?;
         ensure!(subject.try_wait().context("the subject")?.is_none(), "it ended in round {round}");
     }
+    let status = agent::status()?;
+    let took = policy(&status, NAME).context("no policy")?;
+    ensure!(took["compile_us"].as_u64() > Some(0) && took["swap_us"].as_u64() > Some(0), "{took}");
     std::fs::write(&stop, "").context("stopping")?;
     let output = subject.wait_with_output().context("the subject")?;
     ensure!(output.status.success(), "{}", agent::told(&output));
