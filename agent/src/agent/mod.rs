@@ -3,6 +3,7 @@
 pub mod breaker;
 pub mod catalog;
 pub mod core;
+mod doers;
 pub mod enforcer;
 pub mod lock;
 pub mod policies;

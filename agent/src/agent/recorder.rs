@@ -2,7 +2,7 @@
 //! It runs on a thread of its own, because a slow disk or a stubborn `/proc` must not hold up a binding.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, HashMap, hash_map};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -15,14 +15,14 @@ use tokio::time::timeout;
 
 use super::breaker::Trip;
 use super::core::{Core, Who};
+use super::doers::Doers;
 use super::enforcer::Enforcer;
 use super::report::RecorderStatus;
 use super::shared::locked;
 use crate::clock;
 use crate::events::log::Log;
 use crate::events::record::{ObjectRef, ProcessRef, Record, SubjectRef, text};
-use crate::events::render::{ProcessFacts, accesses, object_name, render};
-use crate::identity::process;
+use crate::events::render::{accesses, object_name, render};
 use crate::learn::evidence::{Evidence, Phase, STARTUP_S, unit};
 use crate::learn::store::{Adding, Key};
 use crate::status::LogStatus;
@@ -42,7 +42,8 @@ pub struct Recorder<E> {
     status: Arc<Mutex<RecorderStatus>>,
     log: Log,
     store: Store,
-    pending: HashMap<Key, Evidence>,
+    /// In the order of the database: neighbours are written to one page.
+    pending: BTreeMap<Key, Evidence>,
     /// Baselines to be marked, with the reason.
     spoiled: BTreeMap<String, String>,
     flushed: Instant,
@@ -61,7 +62,7 @@ impl<E: Enforcer> Recorder<E> {
             status,
             log,
             store,
-            pending: HashMap::new(),
+            pending: BTreeMap::new(),
             spoiled: BTreeMap::new(),
             flushed: Instant::now(),
         };
@@ -82,6 +83,8 @@ impl<E: Enforcer> Recorder<E> {
             }
             if self.flushed.elapsed() >= FLUSH_EVERY {
                 self.flush();
+                // Counted from its end: the slower the disk, the more is written in one go.
+                self.flushed = Instant::now();
             }
         }
     }
@@ -90,8 +93,7 @@ impl<E: Enforcer> Recorder<E> {
     pub fn take(&mut self, batch: &[Vec<u8>]) {
         let offset = clock::boot_offset_ns();
         let mut lines = Vec::new();
-        let mut processes: HashMap<u32, ProcessFacts> = HashMap::new();
-        let mut programs: HashMap<u32, Option<String>> = HashMap::new();
+        let mut doers = Doers::default();
         for (event, count) in self.grouped(batch) {
             let header = &event.header;
             let who = locked(&self.core).who(header.subject, header.policy, header.generation);
@@ -104,15 +106,14 @@ impl<E: Enforcer> Recorder<E> {
             let observed = event.verdict == Verdict::Allowed && complete;
             if observed {
                 if learns {
-                    self.observe(&event, who, offset, &mut programs);
+                    self.observe(&event, who, offset, &mut doers);
                 }
                 continue;
             }
             if event.verdict == Verdict::Denied {
                 locked(&self.core).denied(event.header.policy, event.header.subject, count, clock::now_s());
             }
-            let facts =
-                processes.entry(event.header.pid).or_insert_with(|| process::facts(event.header.pid)).clone();
+            let facts = doers.facts(event.header.pid);
             let subject = who.subject_ref();
             let record = render(&event, offset, who.profile, subject, facts, count);
             if serde_json::to_writer(&mut lines, &record).is_ok() {
@@ -176,13 +177,7 @@ impl<E: Enforcer> Recorder<E> {
         groups
     }
 
-    fn observe(
-        &mut self,
-        event: &Event<'_>,
-        who: Who,
-        offset: i128,
-        programs: &mut HashMap<u32, Option<String>>,
-    ) {
+    fn observe(&mut self, event: &Event<'_>, who: Who, offset: i128, doers: &mut Doers) {
         let Some(profile) = who.profile else { return };
         if event.operation == Operation::Fork {
             return;
@@ -202,11 +197,10 @@ impl<E: Enforcer> Recorder<E> {
         }
         let name = key.object.rsplit(|byte| *byte == b'/').next().unwrap_or(b"");
         let named_by_number = key.access & access::CREATE != 0 && name.iter().any(u8::is_ascii_digit);
-        let own_pid = if named_by_number { process::own_pid(header.pid) } else { None };
+        let own_pid = if named_by_number { doers.own_pid(header.pid) } else { None };
         let at = i64::try_from((i128::from(header.time_ns) + offset) / 1_000_000_000).unwrap_or(0);
         let window_ms = who.window_ms.unwrap_or(at.saturating_mul(1000));
         let starting = who.run.is_some_and(|run| at.saturating_sub(run.started) < STARTUP_S);
-        let mut program = |pid: u32| programs.entry(pid).or_insert_with(|| process::program(pid)).clone();
         let comm = header.comm.split(|byte| *byte == 0).next().unwrap_or(b"");
         let evidence = Evidence {
             first: at,
@@ -216,12 +210,14 @@ impl<E: Enforcer> Recorder<E> {
             runs: who.run.map(|run| run.number).into_iter().collect(),
             own_pids: own_pid.map(i64::from).into_iter().collect(),
             phases: if starting { Phase::Startup as u8 } else { Phase::Steady as u8 },
-            exe: program(header.pid).or_else(|| (!comm.is_empty()).then(|| format!("({})", text(comm)))),
-            parent: program(header.ppid),
+            exe: doers
+                .program(header.pid)
+                .or_else(|| (!comm.is_empty()).then(|| format!("({})", text(comm)))),
+            parent: doers.program(header.ppid),
         };
         match self.pending.entry(key) {
-            hash_map::Entry::Occupied(mut known) => known.get_mut().add(&evidence),
-            hash_map::Entry::Vacant(new) => drop(new.insert(evidence)),
+            Entry::Occupied(mut known) => known.get_mut().add(&evidence),
+            Entry::Vacant(new) => drop(new.insert(evidence)),
         }
     }
 
@@ -235,7 +231,6 @@ impl<E: Enforcer> Recorder<E> {
 
     /// Writes what waits to the database. What cannot be written waits on.
     pub fn flush(&mut self) {
-        self.flushed = Instant::now();
         self.record_trips();
         if self.pending.is_empty() && self.spoiled.is_empty() {
             return;
