@@ -83,7 +83,12 @@ impl<E: Enforcer> Shared<E> {
             Request::Status => self.status(),
             Request::Where => Ok(Response::Where { state: self.state.display().to_string() }),
             Request::Bind(bind) => self.bind(bind, caller),
-            Request::Run(run) => self.run(run, caller),
+            Request::Run(run) => {
+                let answer = self.run(run, caller);
+                // It may have compiled a profile.
+                kernel::give_back_memory();
+                answer
+            }
         };
         answer.unwrap_or_else(|message| {
             // A runtime keeps to itself what its hooks say: this is where the reason can be read.

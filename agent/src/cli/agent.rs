@@ -6,7 +6,12 @@ use std::process::ExitCode;
 use super::output::print;
 use crate::agent::{self, Options};
 use crate::control::{DEFAULT_SOCKET, SOCKET_ENV};
+use crate::kernel;
 use crate::store::DEFAULT_STATE;
+
+/// Threads for what blocks: the recorder, three that look after things, and what is asked at the same time. Each holds
+/// memory while it compiles a profile, and hardly anything is done without the one lock.
+const THREADS: usize = 8;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -31,9 +36,10 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let options = Options { profiles: args.profiles, state: args.state, socket: args.socket };
+    kernel::share_heaps();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
-        .max_blocking_threads(32)
+        .max_blocking_threads(THREADS)
         .enable_all()
         .build()?;
     runtime.block_on(agent::run(options))?;

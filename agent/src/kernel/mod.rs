@@ -31,7 +31,7 @@ pub use events::Events;
 pub use load::{HookState, Kernel, Removed, Start, Swap};
 pub use log::ProgramLog;
 pub use mechanism::Mechanism;
-pub use memory::give_back_memory;
+pub use memory::{give_back_memory, share_heaps};
 pub use object::build_id;
 
 use std::collections::BTreeMap;
