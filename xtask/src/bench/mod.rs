@@ -30,9 +30,12 @@ pub(crate) struct Options {
     /// Only what is compared with the record, without the other enforcers; the page is not written
     #[arg(long)]
     quick: bool,
-    /// Only these configurations, by name; the page is not written then
+    /// Only these configurations, by name; the page is not written then, unless with `--renew`
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     only: Vec<String>,
+    /// Take what was measured into the record and the page, and keep the rest of them
+    #[arg(long, conflicts_with = "check")]
+    renew: bool,
     /// Fail where a figure is more than 5 % worse than the record, and write nothing
     #[arg(long)]
     check: bool,
@@ -65,9 +68,11 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<bool> {
         fresh.kernels.insert(kernel, figures);
     }
     let complete = options.kernel.is_none() && !options.quick && options.only.is_empty();
-    if complete && !options.check {
-        fresh.write(project).context("writing the record")?;
-        page::write(project, &fresh).context("writing the page")?;
+    if options.renew || (complete && !options.check) {
+        let mut record = if complete { Record::default() } else { Record::read(project)? };
+        record.renew(fresh);
+        record.write(project).context("writing the record")?;
+        page::write(project, &record).context("writing the page")?;
         say("Wrote", "docs/PERFORMANCE.md, docs/performance.svg and docs/performance.json");
     }
     println!("{} passed, {} failed, {} skipped", total.passed, total.failed, total.skipped);

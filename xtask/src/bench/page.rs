@@ -54,9 +54,10 @@ A *promise* holds for stockade whatever the number of rules.
 ```sh
 cargo xtask bench           # both kernels, ten to twenty-five minutes; writes this page
 cargo xtask bench --check   # compares with the record instead, and fails where a figure is worse
+cargo xtask bench --only agent-500 --renew   # measures a part anew, and keeps the rest of the page
 ```
 
-`cargo xtask test --suite bench` compares too, without the configurations that are not stockade's. A figure is worse when
+`cargo xtask test` compares too, without the agent's figures and the configurations that are not stockade's. A figure is worse when
 what it adds to the base exceeds the recorded one by more than 5 %, or by more than the noise of its operation
 (`xtask/src/bench/operations.rs`) where that is larger.
 
@@ -65,7 +66,7 @@ what it adds to the base exceeds the recorded one by more than 5 %, or by more t
 const AGENT: &str = "## The agent
 
 Compiling is what `stockade profile explain` executes for a profile, less what it executes for one of a single
-rule. Swapping is what all threads of the agent execute from the change of a file until the new policy judges.
+rule. Swapping is what is executed from the finished table until the new policy judges.
 A million instructions take a processor about a third of a millisecond. Kernel memory is what the kernel
 charges to the agent's cgroup for a policy; maps of a fixed size are in the first line.
 

@@ -98,6 +98,15 @@ impl Record {
         serde_json::from_str(&text).with_context(|| format!("what stands in {}", path.display()))
     }
 
+    /// Takes in what was measured, in place of the same configurations.
+    pub(super) fn renew(&mut self, fresh: Self) {
+        for (family, figures) in fresh.kernels {
+            let known = self.kernels.entry(family).or_insert_with(|| Figures::new(&figures.package));
+            known.package = figures.package;
+            known.configurations.extend(figures.configurations);
+        }
+    }
+
     pub(super) fn write(&self, project: &Project) -> Result<()> {
         let text = serde_json::to_string_pretty(self).context("the figures")?;
         let path = path(project);
@@ -107,4 +116,30 @@ impl Record {
 
 fn path(project: &Project) -> PathBuf {
     docs(project).join("performance.json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(family: &str, configuration: &str, value: u64) -> Record {
+        let mut figures = Figures::new("linux");
+        figures.put(&guest::Figure {
+            configuration: configuration.to_owned(),
+            operation: "open".to_owned(),
+            value,
+            spread: 0,
+        });
+        Record { kernels: BTreeMap::from([(family.to_owned(), figures)]) }
+    }
+
+    #[test]
+    fn a_part_that_is_measured_anew_leaves_the_rest() {
+        let mut all = record("6.1", "base", 1);
+        for part in [record("6.1", "outsider", 2), record("6.12", "base", 3), record("6.1", "base", 4)] {
+            all.renew(part);
+        }
+        let value = |family: &str, name: &str| all.kernels[family].get(name, "open").unwrap().value;
+        assert_eq!((value("6.1", "base"), value("6.1", "outsider"), value("6.12", "base")), (4, 2, 3));
+    }
 }

@@ -65,23 +65,23 @@ fn profiles(all: impl Iterator<Item = usize>, figures: &mut Vec<Figure>) -> Resu
         let before = memory::kernel()?;
         put(&agent, rules, &text(&file)?, 1)?;
         push(figures, format!("kernel-memory-{rules}"), memory::kernel()?.saturating_sub(before));
-        let ran = memory::ran(agent.pid())?;
-        put(&agent, rules, &format!("{}{ONE_MORE}", text(&file)?), 2)?;
-        push(figures, format!("swap-{rules}"), memory::ran(agent.pid())? - ran);
+        let swapped = put(&agent, rules, &format!("{}{ONE_MORE}", text(&file)?), 2)?;
+        push(figures, format!("swap-{rules}"), swapped * 1000);
     }
     push(figures, "agent-memory-profiles".to_owned(), agent.resident()?);
     agent.stop()?;
     Ok(())
 }
 
-/// Puts a profile in force and waits until this generation of it is.
-fn put(agent: &Agent, rules: usize, text: &str, generation: u64) -> Result<()> {
+/// Puts a profile in force and waits until this generation of it is. How long it took to swap it, in microseconds.
+fn put(agent: &Agent, rules: usize, text: &str, generation: u64) -> Result<u64> {
     install(agent, &rules.to_string(), text)?;
     eventually(PATIENCE * 4, &format!("{rules} rules in force"), || {
         let policies = listed("policies")?;
         let found = policies.iter().find(|policy| policy["name"] == format!("bench-{rules}"));
         ensure!(found.is_none_or(|policy| policy["message"].is_null()), "{found:?}; {}", last_words());
-        Ok(found.filter(|policy| policy["generation"].as_u64() >= Some(generation)).map(|_| ()))
+        let found = found.filter(|policy| policy["generation"].as_u64() >= Some(generation));
+        found.map(|policy| policy["swap_us"].as_u64().context("no swap_us")).transpose()
     })
 }
 

@@ -28,18 +28,6 @@ pub(super) fn kernel() -> Result<u64> {
     field(&format!("{CGROUP}/memory.stat"), "kernel")
 }
 
-/// Nanoseconds that the process's threads have run, which are instructions here.
-pub(super) fn ran(pid: u32) -> Result<u64> {
-    let tasks = format!("/proc/{pid}/task");
-    let mut sum = 0;
-    for task in fs::read_dir(&tasks).context("its threads")? {
-        let path = task.context("its threads")?.path().join("schedstat");
-        let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-        sum += number(&text, 0).with_context(|| format!("{}: {text}", path.display()))?;
-    }
-    Ok(sum)
-}
-
 fn field(file: &str, name: &str) -> Result<u64> {
     let text = fs::read_to_string(file).with_context(|| format!("reading {file}"))?;
     let line = text.lines().find(|line| line.split_whitespace().next() == Some(name));
