@@ -25,3 +25,24 @@ impl Drop for TempDir {
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
+
+/// Pseudo-random numbers, the same in each run. The state is not 0.
+pub(crate) struct Xorshift(pub(crate) u64);
+
+impl Xorshift {
+    /// Begins far apart for seeds that are alike.
+    pub(crate) fn scattered(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    pub(crate) fn word(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        usize::try_from(self.word() >> 33).unwrap() % bound
+    }
+}

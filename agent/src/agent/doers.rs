@@ -9,15 +9,16 @@ use crate::identity::process;
 /// a record. Lives as long as a batch: a process may be replaced by another with its number.
 #[derive(Default)]
 pub(super) struct Doers {
-    facts: HashMap<u32, ProcessFacts>,
     programs: HashMap<u32, Option<String>>,
+    args: HashMap<u32, Option<Vec<String>>>,
     own_pids: HashMap<u32, Option<u32>>,
 }
 
 impl Doers {
     /// Executable and arguments.
     pub(super) fn facts(&mut self, pid: u32) -> ProcessFacts {
-        self.facts.entry(pid).or_insert_with(|| process::facts(pid)).clone()
+        let args = self.args.entry(pid).or_insert_with(|| process::args(pid)).clone();
+        ProcessFacts { exe: self.program(pid), args }
     }
 
     /// Executable alone.

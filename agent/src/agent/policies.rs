@@ -243,12 +243,13 @@ impl<E: Enforcer> Core<E> {
         if next != *row {
             self.store.put_slot(&next)?;
         }
+        let mut took = live.took;
         if changed || start || !live.in_force {
             let swap =
                 Swap { generation: next.generation, mode, words: table.words(), digest: &table.digest };
             let began = Instant::now();
             let outcome = self.kernel.set_policy(slot, &swap);
-            let took = Took { compile: table.compiled_in, swap: began.elapsed() };
+            took = Took { compile: table.compiled_in, swap: began.elapsed() };
             if let Err(error) = outcome {
                 // The database must not claim what is not in force.
                 let undone = SlotRow { digest: String::new(), ..row.clone() };
@@ -267,15 +268,13 @@ impl<E: Enforcer> Core<E> {
                 swap = ?took.swap,
                 "policy in force"
             );
-            if let Some(live) = self.live.get_mut(&slot) {
-                live.took = took;
-            }
         }
         self.rows.insert(slot, next);
         if let Some(live) = self.live.get_mut(&slot) {
             live.mode = Some(mode);
             live.in_force = true;
             live.size = table.size;
+            live.took = took;
         }
         self.watch_anew(slot);
         Ok(())

@@ -46,7 +46,6 @@ pub struct Recorder<E> {
     pending: BTreeMap<Key, Evidence>,
     /// Baselines to be marked, with the reason.
     spoiled: BTreeMap<String, String>,
-    flushed: Instant,
 }
 
 impl<E: Enforcer> Recorder<E> {
@@ -57,21 +56,15 @@ impl<E: Enforcer> Recorder<E> {
         log: Log,
         store: Store,
     ) -> Self {
-        let mut recorder = Self {
-            core,
-            status,
-            log,
-            store,
-            pending: BTreeMap::new(),
-            spoiled: BTreeMap::new(),
-            flushed: Instant::now(),
-        };
+        let mut recorder =
+            Self { core, status, log, store, pending: BTreeMap::new(), spoiled: BTreeMap::new() };
         recorder.publish_log();
         recorder
     }
 
     /// Records until the sending end is closed. To be called on a thread that may block.
     pub fn run(mut self, runtime: &Handle, mut batches: Receiver<Batch>) {
+        let mut flushed = Instant::now();
         loop {
             match runtime.block_on(async { timeout(FLUSH_EVERY, batches.recv()).await }) {
                 Ok(Some(batch)) => self.take(&batch),
@@ -81,10 +74,10 @@ impl<E: Enforcer> Recorder<E> {
                 }
                 Err(_) => {}
             }
-            if self.flushed.elapsed() >= FLUSH_EVERY {
+            if flushed.elapsed() >= FLUSH_EVERY {
                 self.flush();
                 // Counted from its end: the slower the disk, the more is written in one go.
-                self.flushed = Instant::now();
+                flushed = Instant::now();
             }
         }
     }

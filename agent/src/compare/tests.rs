@@ -11,20 +11,18 @@ use super::pattern::{patterns, subset};
 use super::{Change, Difference, Who, compare, merge, word_changes};
 use crate::compile::{Object, compile};
 use crate::profile::{ExecRule, FileRule, PeerRule, Profile, parse_target};
+use crate::testing::Xorshift;
 
 /// Pseudo-random choices, the same in each run.
-pub(super) struct Random(u64);
+pub(super) struct Random(Xorshift);
 
 impl Random {
     pub(super) fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+        Self(Xorshift::scattered(seed))
     }
 
     pub(super) fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 33).unwrap() % bound
+        self.0.below(bound)
     }
 
     fn glob(&mut self) -> String {

@@ -1,7 +1,9 @@
 //! Mangling: a few small changes to an input, the same for the same seed.
 
+use crate::testing::Xorshift;
+
 /// Pseudo-random choices.
-pub(super) struct Random(u64);
+pub(super) struct Random(Xorshift);
 
 /// Bytes that mean something to most readers.
 const ODD: &[u8] = b"{}[]()*&!?:-#,.=/\\\"'|%@\n\r\t \0\x01\x7f\x80\xff09azAZ";
@@ -10,15 +12,11 @@ const LONG: usize = 1 << 17;
 
 impl Random {
     pub(super) fn new(seed: u64) -> Self {
-        // Seeds that are alike begin far apart, and none is zero.
-        Self(seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+        Self(Xorshift::scattered(seed.wrapping_add(1)))
     }
 
     pub(super) fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+        self.0.word().wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
 
     pub(super) fn below(&mut self, bound: usize) -> usize {

@@ -5,22 +5,17 @@ use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
 
 use crate::events::record::text;
-use crate::events::render::ProcessFacts;
 
 /// Longest argument list kept, in bytes.
 const ARGS_MAX: u64 = 4096;
-
-/// Executable and arguments of `pid`.
-pub fn facts(pid: u32) -> ProcessFacts {
-    ProcessFacts { exe: program(pid), args: args(pid) }
-}
 
 /// Executable of `pid`.
 pub fn program(pid: u32) -> Option<String> {
     fs::read_link(format!("/proc/{pid}/exe")).ok().map(|exe| text(exe.as_os_str().as_bytes()))
 }
 
-fn args(pid: u32) -> Option<Vec<String>> {
+/// Arguments of `pid`.
+pub fn args(pid: u32) -> Option<Vec<String>> {
     let mut bytes = Vec::new();
     File::open(format!("/proc/{pid}/cmdline")).ok()?.take(ARGS_MAX + 1).read_to_end(&mut bytes).ok()?;
     parse_args(&bytes)

@@ -9,16 +9,18 @@ use super::{
     ExecRule, FileRule, ListenRule, PeerRule, PortRange, Profile, Protocol, Provenance, parse, parse_target,
 };
 use crate::compile::escape;
+use crate::testing::Xorshift;
 
 /// Profiles of every kind, each time the same ones.
-pub(super) struct Random(pub(super) u64);
+pub(super) struct Random(Xorshift);
 
 impl Random {
+    pub(super) fn new(state: u64) -> Self {
+        Self(Xorshift(state))
+    }
+
     pub(super) fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 33).unwrap() % bound
+        self.0.below(bound)
     }
 
     fn text(&mut self) -> String {
@@ -140,7 +142,7 @@ impl Random {
 
 #[test]
 fn the_canonical_form_comes_back_the_same() {
-    let mut random = Random(77);
+    let mut random = Random::new(77);
     for _ in 0..500 {
         let profile = random.profile();
         let yaml = profile.to_yaml();

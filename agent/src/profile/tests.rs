@@ -249,7 +249,7 @@ fn mangled_text_gives_a_message() {
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../profiles/base.yaml")).unwrap();
     // One small rule set is enough, and soon compiled.
     let good = good.replace("[base, dns-client, tls-client]", "[tls-client]").into_bytes();
-    let mut random = Random(3);
+    let mut random = Random::new(3);
     for _ in 0..1500 {
         let mut bytes = good.clone();
         for _ in 0..=random.below(3) {

@@ -1,5 +1,7 @@
 //! A matcher that is slow and plain, and a source of globs and paths.
 
+use crate::testing::Xorshift;
+
 /// Whether `glob`, which is well-formed, matches `path`.
 pub(super) fn matches(glob: &[u8], path: &[u8]) -> bool {
     without_braces(glob).iter().any(|glob| {
@@ -141,22 +143,19 @@ fn in_class(class: &[u8], byte: u8) -> bool {
 }
 
 /// Pseudo-random choices, the same in each run.
-pub(super) struct Random(u64);
+pub(super) struct Random(Xorshift);
 
 impl Random {
     pub(super) fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+        Self(Xorshift::scattered(seed))
     }
 
     pub(super) fn word(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
+        self.0.word()
     }
 
     pub(super) fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.word() >> 33).unwrap() % bound
+        self.0.below(bound)
     }
 
     pub(super) fn byte(&mut self) -> u8 {
