@@ -83,6 +83,10 @@ fields! {
     task_nsproxy = "task_struct"."nsproxy";
     /// Process id, initial namespace.
     task_tgid = "task_struct"."tgid";
+    /// When it was made, by the monotonic clock.
+    task_started = "task_struct"."start_time";
+    /// What it is about, `PF_EXITING` among it.
+    task_flags = "task_struct"."flags";
     /// Parent.
     task_real_parent = "task_struct"."real_parent";
     /// Leader of the thread group.
@@ -150,7 +154,7 @@ fields! {
     /// Inode; null while there is no file of that name.
     dentry_inode = "dentry"."d_inode";
     /// A short name's place.
-    dentry_short = "dentry"."d_iname";
+    dentry_short = "dentry"."d_iname|d_shortname";
     /// File system.
     dentry_sb = "dentry"."d_sb";
     /// File system of an inode.

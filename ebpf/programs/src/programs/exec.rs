@@ -28,6 +28,11 @@ pub(crate) fn bprm_check_security(ctx: &LsmContext) -> i32 {
         return before;
     }
     let task = current();
+    let bprm: Pointer = ctx.arg(0);
+    let file: Pointer = load!(bprm, bprm_file as Pointer);
+    if is_plain(task, file) {
+        return ALLOW;
+    }
     let (label, enters) = match label::of(task) {
         Some(label) => (label, false),
         None => match label::at_entry(task, (bpf_get_current_pid_tgid() >> 32) as u32) {
@@ -42,8 +47,6 @@ pub(crate) fn bprm_check_security(ctx: &LsmContext) -> i32 {
         count::canary(Hook::Exec);
         return DENY;
     }
-    let bprm: Pointer = ctx.arg(0);
-    let file: Pointer = load!(bprm, bprm_file as Pointer);
     let drifted = unknown(if is_from_image(file, label.subject) { 0 } else { access::DRIFT });
 
     if !enters
@@ -79,6 +82,22 @@ pub(crate) fn bprm_check_security(ctx: &LsmContext) -> i32 {
     started_by(ctx, task, label, member(judged.groups), enters)
 }
 
+/// Whether it is remembered that everybody in the subject of `task` may start the program, and it is known by no group:
+/// then nothing is to be noted, and little of the label to be read.
+#[inline(always)]
+fn is_plain(task: *mut task_struct, file: Pointer) -> bool {
+    let Some(tag) = label::tag(task) else { return false };
+    if tag.flags & CANARY != 0 {
+        return false;
+    }
+    let Some((granted, groups)) = quick::program(task, tag.policy, file) else { return false };
+    let granted = side(granted, tag.flags);
+    granted & access::EXEC != 0
+        && member(groups) == 0
+        && (granted & access::DRIFT != 0
+            || label::subject(task).is_some_and(|subject| is_from_image(file, subject)))
+}
+
 /// Notes what the program is known by when it has started, and labels a task that has no label yet.
 #[inline(always)]
 fn started_by(ctx: &LsmContext, task: *mut task_struct, mut label: Label, groups: u32, enters: bool) -> i32 {
@@ -106,7 +125,8 @@ fn enter(ctx: &LsmContext, task: *mut task_struct, label: Label) -> i32 {
 #[inline(always)]
 pub(crate) fn bprm_committed_creds() -> i32 {
     let task = current();
-    if label::tag(task).is_none() {
+    let Some(tag) = label::tag(task) else { return ALLOW };
+    if tag.flags & (CANARY | ENTERS) == 0 && !label::has_groups(task) {
         return ALLOW;
     }
     let Some(mut label) = label::of(task) else { return ALLOW };

@@ -5,7 +5,7 @@ use aya_ebpf::programs::LsmContext;
 use stockade_abi::access::{self, AccessSet};
 use stockade_abi::facility::Facility;
 use stockade_abi::hook::Hook;
-use stockade_abi::label::CANARY;
+use stockade_abi::label::{CANARY, REFUSES, REFUSES_ALL};
 use stockade_abi::reason::{Operation, Reason};
 
 use super::inherited::is_refused;
@@ -71,9 +71,9 @@ pub(crate) fn file_open(ctx: &LsmContext) -> i32 {
 #[inline(never)]
 fn open_unremembered(task: *mut task_struct, file: Pointer, before: i32, policy: u32, flags: u32) -> i32 {
     let tag = Tag { policy, flags };
-    let starts = || load!(file, file_flags as u32) & FMODE_EXEC != 0;
     let settled = || load!(file, file_mode as u32) & FMODE_CREATED == 0;
-    if before != 0 {
+    // The exec hook judges a program and its interpreter; the ELF loader is judged when it is mapped.
+    if before != 0 || load!(file, file_flags as u32) & FMODE_EXEC != 0 {
         return before;
     }
     if tag.flags & CANARY == 0 {
@@ -82,11 +82,10 @@ fn open_unremembered(task: *mut task_struct, file: Pointer, before: i32, policy:
             return answer;
         }
     }
-    if quick::unremembered(task, tag, file, || wanted_of(file), settled, starts) {
+    if quick::unremembered(task, tag, file, || wanted_of(file), settled) {
         return ALLOW;
     }
-    // The exec hook judges a program and its interpreter; the ELF loader is judged when it is mapped.
-    if starts() || load!(file, file_mode as u32) & FMODE_NOACCOUNT != 0 {
+    if load!(file, file_mode as u32) & FMODE_NOACCOUNT != 0 {
         return ALLOW;
     }
     if tag.flags & CANARY != 0 {
@@ -114,6 +113,9 @@ pub(crate) fn mmap_file(ctx: &LsmContext) -> i32 {
     }
     let task = current();
     let Some(tag) = label::tag(task) else { return ALLOW };
+    if !executable && !writes && tag.flags & (REFUSES | REFUSES_ALL) == 0 {
+        return ALLOW;
+    }
     let file: Pointer = ctx.arg(0);
     // 6.12 believes that there always is a file: it takes a comparison of the pointer itself for dead code, and
     // a load through it for one that cannot fault.
@@ -138,12 +140,12 @@ pub(crate) fn mmap_file(ctx: &LsmContext) -> i32 {
     if writes && only_appends(file) {
         access |= access::WRITE;
     }
+    if access == 0 {
+        return ALLOW;
+    }
     let access = unknown(access);
     let wanted = || access;
-    if access == 0
-        || quick::remembered(task, tag, file, wanted)
-        || quick::unremembered(task, tag, file, wanted, || true, || false)
-    {
+    if quick::remembered(task, tag, file, wanted) || quick::unremembered(task, tag, file, wanted, || true) {
         return ALLOW;
     }
     judge_file(task, file, access)

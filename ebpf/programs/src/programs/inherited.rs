@@ -198,9 +198,7 @@ pub(crate) fn receive(ctx: &LsmContext) -> i32 {
     }
     let access = unknown(access);
     let wanted = || access;
-    if quick::remembered(task, tag, file, wanted)
-        || quick::unremembered(task, tag, file, wanted, || true, || false)
-    {
+    if quick::remembered(task, tag, file, wanted) || quick::unremembered(task, tag, file, wanted, || true) {
         return ALLOW;
     }
     judge_file(task, file, access)

@@ -5,9 +5,10 @@ use aya_ebpf::helpers::generated::{
     bpf_get_current_ancestor_cgroup_id, bpf_get_current_cgroup_id, bpf_task_storage_delete,
 };
 use core::hint::cold_path;
+use core::mem::offset_of;
 use stockade_abi::label::{Label, SESSION, SHARES_HOST_ROOT, SubjectEntry};
 
-use super::kernel::{Pointer, has_host_root, load, part};
+use super::kernel::{Loaded as _, Pointer, has_host_root, load, part};
 use super::maps::{LABELS, SUBJECTS};
 use super::rounds::{CONTINUE, STOP, rounds};
 
@@ -24,11 +25,33 @@ pub(crate) struct Tag {
 }
 
 /// The tag of `task`.
+#[inline(always)]
+pub(crate) fn tag(task: *mut task_struct) -> Option<Tag> {
+    let word = word::<{ offset_of!(Label, policy) as i32 }>(task, |label| {
+        u64::from(label.policy) | u64::from(label.flags) << 32
+    })?;
+    Some(Tag { policy: word as u32, flags: (word >> 32) as u32 })
+}
+
+/// The subject that `task` belongs to.
+#[inline(always)]
+pub(crate) fn subject(task: *mut task_struct) -> Option<u64> {
+    word::<{ offset_of!(Label, subject) as i32 }>(task, |label| label.subject)
+}
+
+/// Whether the program of `task`, or the one it is about to start, belongs to groups of parents.
+#[inline(always)]
+pub(crate) fn has_groups(task: *mut task_struct) -> bool {
+    word::<{ offset_of!(Label, member) as i32 }>(task, |label| u64::from(label.member | label.next_member))
+        .is_some_and(|groups| groups != 0)
+}
+
+/// The word at `OFFSET` of the label of `task`; `of` takes it from a whole one.
 ///
 /// Most tasks of a node have no storage at all, and one load tells. A storage keeps the values that were
 /// asked for last at hand; ours is nearly always there, and reading it costs a fifth of the helper call.
 #[inline(always)]
-pub(crate) fn tag(task: *mut task_struct) -> Option<Tag> {
+fn word<const OFFSET: i32>(task: *mut task_struct, of: impl Fn(&Label) -> u64) -> Option<u64> {
     let storages: Pointer = load!(task.cast(), task_storage as Pointer);
     if storages.is_null() {
         return None;
@@ -37,14 +60,14 @@ pub(crate) fn tag(task: *mut task_struct) -> Option<Tag> {
     let cached: Pointer = load!(storages, storage_cache as Pointer);
     let owner: Pointer = load!(cached, data_map as Pointer);
     if owner == LABELS.map() {
-        let value = part!(cached, data_value).cast::<u64>();
-        // SAFETY: the second word of a label; the verifier checks the access.
-        let word = unsafe { core::ptr::read_volatile(value.wrapping_add(1)) };
-        return Some(Tag { policy: word as u32, flags: (word >> 32) as u32 });
+        let value = part!(cached, data_value);
+        // A load that the compiler does not know: it would make one of it and the one of the whole label, which the
+        // verifier wants apart.
+        // SAFETY: a word of a label; the verifier checks the access.
+        return Some(unsafe { u64::load::<OFFSET>(value) });
     }
     cold_path();
-    let label = whole(task)?;
-    Some(Tag { policy: label.policy, flags: label.flags })
+    whole(task).map(|label| of(&label))
 }
 
 /// The label of `task`.

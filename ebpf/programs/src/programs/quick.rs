@@ -12,7 +12,7 @@ use super::label::Tag;
 use super::memory::{self, Lesson, Place, Sight, View};
 use super::name;
 use super::policy::{self, Grants, Policy, side};
-use super::reported::{self, Asked, is_learning};
+use super::reported::{self, is_learning};
 use super::special;
 
 /// Whether everything that is wanted of the file is remembered as granted.
@@ -28,7 +28,6 @@ pub(crate) fn remembered(task: *mut task_struct, tag: Tag, file: Pointer, wanted
 }
 
 /// The same of what is not remembered, or not as much of it. `settled`: the file was there before.
-/// `implied`: it is not this that is judged.
 #[inline(always)]
 pub(crate) fn unremembered(
     task: *mut task_struct,
@@ -36,16 +35,14 @@ pub(crate) fn unremembered(
     file: Pointer,
     wanted: impl Fn() -> u32,
     settled: impl Fn() -> bool,
-    implied: impl Fn() -> bool,
 ) -> bool {
     let head = policy::word(tag.policy);
     let place = place_of(file);
     if is_learning(head) {
-        let asked = Asked { wanted: wanted(), settled: settled(), implied: implied() };
-        return reported::file(task, tag, file, asked);
+        return reported::file(task, tag, file, wanted(), settled());
     }
     let renames = policy::renames();
-    if implied() || load!(place.dentry, dentry_hashed as u64) == 0 {
+    if load!(place.dentry, dentry_hashed as u64) == 0 {
         return false;
     }
     let sight = Sight { task, key: head.word() };

@@ -22,29 +22,17 @@ pub(crate) fn is_learning(head: Head) -> bool {
     head.mode() == Some(Mode::Learn)
 }
 
-/// What is asked about a file.
-#[derive(Clone, Copy)]
-pub(crate) struct Asked {
-    pub(crate) wanted: u32,
-    /// The file was there before.
-    pub(crate) settled: bool,
-    /// It is not this that is judged.
-    pub(crate) implied: bool,
-}
-
-/// Whether everything that is wanted of the file was reported.
+/// Whether everything that is `wanted` of the file was reported. `settled`: the file was there before.
 #[inline(always)]
-pub(crate) fn file(task: *mut task_struct, tag: Tag, file: Pointer, asked: Asked) -> bool {
-    let Asked { wanted, settled, implied } = asked;
-    let details = u64::from(wanted) | u64::from(settled) << 32 | u64::from(implied) << 33;
-    is_file(task, file, tag.policy, tag.flags, details)
+pub(crate) fn file(task: *mut task_struct, tag: Tag, file: Pointer, wanted: u32, settled: bool) -> bool {
+    is_file(task, file, tag.policy, tag.flags, u64::from(wanted) | u64::from(settled) << 32)
 }
 
 /// A function of its own, for the stack that it takes.
 #[inline(never)]
 fn is_file(task: *mut task_struct, file: Pointer, policy: u32, flags: u32, details: u64) -> bool {
     let tag = Tag { policy, flags };
-    let (wanted, settled, implied) = (details as u32, details & 1 << 32 != 0, details & 1 << 33 != 0);
+    let (wanted, settled) = (details as u32, details >> 32 != 0);
     let Some(label) = label::of(task) else { return false };
     let (head, renames) = (policy::word(policy), policy::renames());
     let sight = Sight { task, key: memory::key(head, label.subject) };
@@ -56,7 +44,7 @@ fn is_file(task: *mut task_struct, file: Pointer, policy: u32, flags: u32, detai
     {
         return true;
     }
-    if implied || load!(place.dentry, dentry_hashed as u64) == 0 {
+    if load!(place.dentry, dentry_hashed as u64) == 0 {
         return false;
     }
     let is_reported = |directory: &Place| {
