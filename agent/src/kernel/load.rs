@@ -176,6 +176,11 @@ impl Kernel {
         }
         Ok(())
     }
+        if !self.maps.own(&self.pins)? {
+            tracing::warn!(
+                "the programs did not notice whose the maps are: any process of the host's root opens them"
+            );
+        }
 
     /// How the kernel comes to ask the programs.
     pub fn mechanism(&self) -> Mechanism {

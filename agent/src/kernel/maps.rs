@@ -9,20 +9,21 @@ use stockade_abi::head::{Head, Size};
 use stockade_abi::hook::Hook;
 use stockade_abi::known::{FileId, Guard, InodeMemory};
 use stockade_abi::label::{Label, SubjectEntry};
+use stockade_abi::owner::Owner;
 use stockade_abi::reason::Reason;
 use stockade_abi::{CONTENTS_SLOT, POLICY_SLOTS, RENAMES_SLOT, SLOTS_OF_POLICIES, table};
 
 use super::error::KernelError;
 use super::mechanism::Mechanism;
 use super::pins::Pins;
-use super::syscall::freeze;
+use super::syscall::{freeze, open_to_write};
 use super::tables::Number;
 use super::words::Words;
 
 /// Names of the pinned maps. The others belong to one build of the programs and go with it.
-pub(super) const PINNED: [&str; 14] = [
-    LABELS, INODES, GUARDS, SUBJECTS, STARTED, HEADS, SMALL, MEDIUM, LARGE, EVENTS, SEEN, REASONS, LOST,
-    CANARY,
+pub(super) const PINNED: [&str; 15] = [
+    LABELS, INODES, GUARDS, OWNER, SUBJECTS, STARTED, HEADS, SMALL, MEDIUM, LARGE, EVENTS, SEEN, REASONS,
+    LOST, CANARY,
 ];
 
 /// Those of them that go on under another ABI.
@@ -33,6 +34,7 @@ const SUBJECTS: &str = "SUBJECTS";
 pub(super) const STARTED: &str = "STARTED";
 const INODES: &str = "INODES";
 const GUARDS: &str = "GUARDS";
+const OWNER: &str = "OWNER";
 pub(super) const HEADS: &str = "HEADS";
 /// Flag of a map that can be mapped into memory (`linux/bpf.h`).
 const BPF_F_MMAPABLE: u32 = 1 << 10;
@@ -108,6 +110,8 @@ unsafe impl Pod for Shared<SubjectEntry> {}
 unsafe impl Pod for Shared<InodeMemory> {}
 // SAFETY: as above.
 unsafe impl Pod for Shared<FileId> {}
+// SAFETY: as above.
+unsafe impl Pod for Shared<Owner> {}
 
 type TablesOf<const WORDS: usize> = ArrayOfMaps<MapData, Array<MapData, [u64; WORDS]>>;
 
@@ -118,6 +122,7 @@ pub(super) struct Maps {
     started: HashMap<MapData, u64, u64>,
     inodes: HashMap<MapData, i32, Shared<InodeMemory>>,
     guards: HashMap<MapData, Shared<FileId>, u64>,
+    owner: Array<MapData, Shared<Owner>>,
     heads: Array<MapData, [u64; POLICY_SLOTS as usize]>,
     /// The same once more, to be stored to.
     head_words: MapData,
@@ -141,6 +146,7 @@ impl Maps {
             // As task storage, with a descriptor of the file.
             inodes: HashMap::try_from(Map::HashMap(open(INODES)?)).map_err(KernelError::map(INODES))?,
             guards: HashMap::try_from(Map::HashMap(open(GUARDS)?)).map_err(KernelError::map(GUARDS))?,
+            owner: Array::try_from(Map::Array(open(OWNER)?)).map_err(KernelError::map(OWNER))?,
             heads: Array::try_from(Map::Array(open(HEADS)?)).map_err(KernelError::map(HEADS))?,
             head_words: open(HEADS)?,
             small: Sized::open(pins, SMALL)?,
@@ -158,6 +164,16 @@ impl Maps {
     pub(super) fn open_events(pins: &Pins) -> Result<RingBuf<MapData>, KernelError> {
         let data = MapData::from_pin(pins.map(EVENTS)).map_err(KernelError::map(EVENTS))?;
         RingBuf::try_from(Map::RingBuf(data)).map_err(KernelError::map(EVENTS))
+    }
+
+    /// Makes this process the one that the maps belong to: from now on, as long as it lives, the programs that are
+    /// attached let nobody else open them. To be called once; whether they have noticed, is the answer.
+    pub(super) fn own(&self, pins: &Pins) -> Result<bool, KernelError> {
+        let path = pins.map(OWNER);
+        let owner = || self.owner.get(&0, 0).map(|Shared(owner)| owner).map_err(KernelError::map(OWNER));
+        let before = owner()?;
+        open_to_write(&path).map_err(KernelError::file("cannot open", path))?;
+        Ok(owner()? != before)
     }
 
     /// Labels the process that `pidfd` refers to.

@@ -8,6 +8,8 @@ use std::{io, mem};
 
 use aya_obj::generated::{bpf_attr, bpf_cmd};
 
+/// Flag of a map that is opened: not to be read (`linux/bpf.h`).
+const BPF_F_WRONLY: u32 = 1 << 4;
 /// Number of the system call for everything that is BPF.
 const BPF: i64 = 321;
 
@@ -35,6 +37,17 @@ pub(super) fn pin(object: &OwnedFd, path: &Path) -> io::Result<()> {
     pinned.pathname = path.as_ptr() as u64;
     pinned.bpf_fd = object.as_raw_fd().cast_unsigned();
     bpf(bpf_cmd::BPF_OBJ_PIN, &attributes).map(drop)
+}
+
+/// Opens the pinned map, as if to write it by system calls only.
+pub(super) fn open_to_write(path: &Path) -> io::Result<OwnedFd> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let mut attributes = blank();
+    // SAFETY: all of the union is zeroes, which is a value of this part.
+    let pinned = unsafe { &mut attributes.__bindgen_anon_4 };
+    pinned.pathname = path.as_ptr() as u64;
+    pinned.file_flags = BPF_F_WRONLY;
+    opened(bpf(bpf_cmd::BPF_OBJ_GET, &attributes))
 }
 
 /// The attributes of a call, unset.

@@ -169,7 +169,7 @@ hooks! {
     UsernsCreate = "userns_create" / "stockade_userns" by "security_create_user_ns" beyond "the node allows no user namespaces";
     /// Judges the `bpf` system call.
     Bpf = "bpf" / "stockade_bpf";
-    /// Keeps the agent's maps from who may use `bpf`.
+    /// Keeps the agent's maps for the agent.
     BpfMap = "bpf_map" / "stockade_bpf_map";
     /// Judges opening a performance event.
     PerfEventOpen = "perf_event_open" / "stockade_perf";

@@ -4,6 +4,7 @@
 use crate::event::EventHeader;
 use crate::known::{FileId, InodeMemory, Known};
 use crate::label::{Label, SubjectEntry};
+use crate::owner::Owner;
 use core::mem::{align_of, offset_of, size_of};
 
 macro_rules! layout {
@@ -33,4 +34,5 @@ layout!(Known, size 96, align 8, {
     name @ 64, grants @ 72, groups @ 80, below @ 88,
 });
 layout!(FileId, size 16, align 8, { device @ 0, number @ 8 });
+layout!(Owner, size 16, align 8, { task @ 0, started @ 8 });
 layout!(InodeMemory, size 192, align 8, { ways @ 0 });

@@ -18,13 +18,14 @@ pub mod label;
 mod layout;
 pub mod object;
 pub mod offsets;
+pub mod owner;
 pub mod peer;
 pub mod reason;
 pub mod table;
 
 /// Version of everything in this crate. Pinned beside the maps; an agent that finds another value
 /// there refuses to adopt them.
-pub const ABI_VERSION: u32 = 5;
+pub const ABI_VERSION: u32 = 6;
 
 /// The oldest version whose labels and subjects ([`label`]) are laid out and meant as here: an agent takes
 /// over what is pinned by versions from this one on. Whoever changes them raises it to [`ABI_VERSION`].

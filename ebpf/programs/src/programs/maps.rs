@@ -12,6 +12,7 @@ use stockade_abi::head::TABLES;
 use stockade_abi::hook::Hook;
 use stockade_abi::known::{FileId, GUARDS_MAX, InodeMemory};
 use stockade_abi::label::{Label, SubjectEntry};
+use stockade_abi::owner::Owner;
 use stockade_abi::reason::Reason;
 use stockade_abi::{POLICY_SLOTS, SUBJECTS_MAX, table};
 
@@ -99,6 +100,10 @@ pub(crate) static INODES: InodeStorage<InodeMemory> = InodeStorage::new();
 /// The agent's own files, where inodes have no storage.
 #[btf_map]
 pub(crate) static GUARDS: HashMap<FileId, u64, { GUARDS_MAX as usize }> = HashMap::new();
+
+/// The agent that runs.
+#[btf_map]
+pub(crate) static OWNER: Array<Owner, 1> = Array::new();
 
 /// Files that were decided about once: what comes again is worth remembering.
 #[btf_map]

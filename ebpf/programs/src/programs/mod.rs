@@ -272,7 +272,7 @@ fn stockade_bpf(ctx: LsmContext) -> i32 {
 
 #[lsm(hook = "bpf_map")]
 fn stockade_bpf_map(ctx: LsmContext) -> i32 {
-    own_maps::bpf_map(before!(&ctx, BpfMap), ctx.arg(0))
+    own_maps::bpf_map(&ctx)
 }
 
 #[lsm(hook = "kernel_read_file")]

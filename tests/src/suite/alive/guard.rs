@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
 
 use anyhow::{Context, Result, ensure};
 use rustix::mount::{UnmountFlags, mount_bind, unmount};
@@ -11,19 +11,21 @@ use stockade_abi::ABI_VERSION;
 use super::pins::abi;
 use crate::act::REFUSED;
 use crate::suite::Report;
-use crate::suite::hooks::agent;
+use crate::suite::hooks::agent::{self, Agent};
 use crate::suite::hooks::subject::Subject;
+use crate::suite::wait::eventually;
 
 /// The state directory by another name.
 const ALIAS: &str = "/tmp/alias";
 const MODES: [&str; 3] = ["learn", "audit", "enforce"];
 
-pub(super) fn run(report: &mut Report) {
+pub(super) fn run(report: &mut Report, agent: Agent) -> Result<Agent> {
     for mode in MODES {
         report.case(&format!("guard.{mode}"), || guarded(mode));
     }
     report.case("guard.socket", socket);
     report.case("guard.process", process);
+    super::each(report, agent, "guard", &[("owner", owner)])
 }
 
 fn profile(name: &str, mode: &str) -> Result<String> {
@@ -121,6 +123,31 @@ fn socket() -> Result<()> {
     let told = agent::told(&output);
     ensure!(output.status.code() == Some(2) && told.contains("confined process"), "{told}");
     Ok(())
+}
+
+/// Outside every subject nobody but the agent opens the maps; while there is none, its successor has to.
+fn owner(agent: Agent) -> Result<Agent> {
+    let pins = abi(ABI_VERSION);
+    let pinned = ["OWNER", "LABELS", "HEADS"]
+        .map(|map| vec!["pinned".to_owned(), format!("{}/maps/{map}", pins.display())]);
+    let all = vec!["all".to_owned()];
+    let open = |what: &[String], expected: u8| -> Result<()> {
+        let output = Command::new("/stockade/guest").args(["act", "maps"]).args(what).output();
+        let output = output.context("opening maps")?;
+        ensure!(output.status.code() == Some(expected.into()), "{what:?}: {}", agent::told(&output));
+        Ok(())
+    };
+    let all_are = |expected| pinned.iter().chain([&all]).try_for_each(|what| open(what, expected));
+    let refuses = || all_are(REFUSED).and_then(|()| open(&["own".to_owned()], 0));
+    refuses().context("an agent runs")?;
+    agent.kill()?;
+    all_are(0).context("no agent runs")?;
+    let agent = Agent::start()?;
+    refuses().context("the next one runs")?;
+    eventually(agent::PATIENCE, "the agent's word of it", || {
+        Ok(agent::last_words().contains("not the agent").then_some(()))
+    })?;
+    Ok(agent)
 }
 
 fn process() -> Result<()> {

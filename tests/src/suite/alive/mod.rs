@@ -26,7 +26,7 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
     crowd::prepare()?;
     let agent = Agent::start()?;
     let agent = restart::run(report, agent)?;
-    guard::run(report);
+    let agent = guard::run(report, agent)?;
     let agent = pins::run(report, agent)?;
     let agent = state::run(report, agent)?;
     let agent = flood::go(report, agent)?;
