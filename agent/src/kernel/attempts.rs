@@ -19,6 +19,7 @@ use super::syscall::{answer, blank, bpf, opened};
 
 // Numbers of system calls that have no safe wrapper here.
 const SYSLOG: i64 = 103;
+const PRCTL: i64 = 157;
 const SETTIMEOFDAY: i64 = 164;
 const QUOTACTL: i64 = 179;
 const ADD_KEY: i64 = 248;
@@ -31,6 +32,8 @@ const PERF_EVENT_OPEN: i64 = 298;
 const IO_URING_SETUP: i64 = 425;
 const IOCTL: i64 = 16;
 
+const PR_SET_MM: i64 = 35;
+const PR_SET_MM_EXE_FILE: i64 = 13;
 const SYSLOG_ACTION_SIZE_BUFFER: i64 = 10;
 /// `Q_SYNC` for user quotas, shifted as quotactl takes it.
 const Q_SYNC: i64 = 0x0080_0001 << 8;
@@ -73,6 +76,8 @@ pub(super) fn powers(module: &File, key: io::Result<i64>, mut note: impl FnMut(H
     note(Hook::Setnice, call(SETPRIORITY, [0, 0, 0, 0, 0]));
     // Best effort, the level that everybody has.
     note(Hook::Setioprio, call(IOPRIO_SET, [1, 0, 2 << 13 | 4, 0, 0]));
+    // No file at all.
+    note(Hook::Prctl, call(PRCTL, [PR_SET_MM, PR_SET_MM_EXE_FILE, -1, 0, 0]));
     note(Hook::Syslog, call(SYSLOG, [SYSLOG_ACTION_SIZE_BUFFER, 0, 0, 0, 0]));
     // Neither a time nor a zone: nothing is set.
     note(Hook::Settime, call(SETTIMEOFDAY, [0; 5]));

@@ -41,7 +41,7 @@ facilities! {
     /// The root directory.
     Chroot = "chroot", "change the root directory";
     /// Tracing other subjects.
-    Ptrace = "ptrace", "trace processes beyond the subject, read their memory, take their descriptors";
+    Ptrace = "ptrace", "trace processes beyond the subject, read their memory, take their descriptors, change the own file or memory";
     /// Signals to other subjects.
     Signals = "signals", "signal processes beyond the subject";
     /// Scheduling of other subjects.

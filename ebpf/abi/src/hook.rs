@@ -211,6 +211,8 @@ hooks! {
     SocketCreate = "socket_create" / "stockade_socket";
     /// Judges options by which packets go another way than to the peer that was judged.
     Setsockopt = "socket_setsockopt" / "stockade_setsockopt";
+    /// Judges making another file count as the running program.
+    Prctl = "task_prctl" / "stockade_prctl";
 }
 
 const _: () = assert!(Hook::COUNT <= Hook::ROOM);

@@ -55,6 +55,21 @@ pub(crate) fn kernel_code(before: i32, asked: Hook, id: u32) -> i32 {
     hook(before, asked, if kexec { Facility::Kexec } else { Facility::Modules })
 }
 
+/// `option` of prctl: changes what the kernel knows of the address space, and of that the running program's file,
+/// alone or among others.
+const PR_SET_MM: u32 = 35;
+const PR_SET_MM_EXE_FILE: u64 = 13;
+const PR_SET_MM_MAP: u64 = 14;
+
+/// `task_prctl(option, arg2, arg3, arg4, arg5)`. The file of the running program is mapped unasked.
+#[inline(always)]
+pub(crate) fn prctl(before: i32, option: u32, what: u64) -> i32 {
+    if option != PR_SET_MM || (what != PR_SET_MM_EXE_FILE && what != PR_SET_MM_MAP) {
+        return before;
+    }
+    hook(before, Hook::Prctl, Facility::Ptrace)
+}
+
 /// Beginnings of the names of files that are nothing but a way into the kernel.
 const IO_URING: [u8; 8] = *b"[io_urin";
 const USERFAULTFD: [u8; 8] = *b"[userfau";

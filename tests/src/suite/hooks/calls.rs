@@ -15,6 +15,7 @@ const NUMBERS: &[(&str, u64)] = &[
     ("mprotect", 10),
     ("openat", 257),
     ("ptrace", 101),
+    ("prctl", 157),
     ("syslog", 103),
     ("setpriority", 141),
     ("prlimit64", 302),
