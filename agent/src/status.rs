@@ -69,6 +69,9 @@ pub struct Hook {
     /// Runs of the program while `kernel.bpf_stats_enabled` was set.
     #[serde(default)]
     pub runs: u64,
+    /// Nanoseconds that they took, with the reading of the clock.
+    #[serde(default)]
+    pub run_time_ns: u64,
     /// Instructions that the kernel's verifier looked at before it accepted the program.
     #[serde(default)]
     pub verified_instructions: u32,
@@ -316,6 +319,7 @@ mod tests {
             beyond: beyond.map(str::to_owned),
             recursion_misses: u64::from(name == "e"),
             runs: 0,
+            run_time_ns: 0,
             verified_instructions: 0,
         };
         assert_eq!(hooks(&[hook("a", true, true, None)]), "1 attached, 1 proven");

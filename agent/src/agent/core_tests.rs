@@ -88,6 +88,7 @@ impl Enforcer for Fake {
             beyond: None,
             recursion_misses: 0,
             runs: 0,
+            run_time_ns: 0,
             verified_instructions: 1,
         }]
     }

@@ -50,6 +50,7 @@ impl<E: Enforcer> Core<E> {
                 beyond: hook.beyond.map(str::to_owned),
                 recursion_misses: hook.recursion_misses,
                 runs: hook.runs,
+                run_time_ns: hook.run_time_ns,
                 verified_instructions: hook.verified_instructions,
             })
             .collect();

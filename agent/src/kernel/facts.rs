@@ -14,6 +14,8 @@ pub(super) struct Facts {
     pub(super) recursion_misses: u64,
     /// Runs so far, while the kernel counts them (`kernel.bpf_stats_enabled`).
     pub(super) runs: u64,
+    /// Nanoseconds that they took.
+    pub(super) run_time_ns: u64,
     /// Instructions that the verifier looked at before it accepted the program: the same each time on one
     /// kernel, and what loading the program takes grows with it.
     pub(super) verified_instructions: u32,
@@ -28,6 +30,11 @@ impl Facts {
         // The loader's structure for it ends before these fields; the text that the kernel shows does not.
         let shown = program.fd().ok().and_then(|program| FdInfo::of(&program.as_fd()).ok());
         let count = |name: &str| shown.as_ref().and_then(|shown| shown.value(name)).unwrap_or(0);
-        Self { recursion_misses: count("recursion_misses:"), runs: count("run_cnt:"), verified_instructions }
+        Self {
+            recursion_misses: count("recursion_misses:"),
+            runs: count("run_cnt:"),
+            run_time_ns: count("run_time_ns:"),
+            verified_instructions,
+        }
     }
 }

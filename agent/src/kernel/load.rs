@@ -54,6 +54,8 @@ pub struct HookState {
     pub recursion_misses: u64,
     /// Runs of the program, while the kernel counts them.
     pub runs: u64,
+    /// Nanoseconds that they took.
+    pub run_time_ns: u64,
     /// Instructions that the verifier looked at before it accepted the program.
     pub verified_instructions: u32,
 }
@@ -174,13 +176,13 @@ impl Kernel {
         if self.log.is_none() {
             self.log = Some(ProgramLog::of_pinned(&own)?);
         }
-        Ok(())
-    }
         if !self.maps.own(&self.pins)? {
             tracing::warn!(
                 "the programs did not notice whose the maps are: any process of the host's root opens them"
             );
         }
+        Ok(())
+    }
 
     /// How the kernel comes to ask the programs.
     pub fn mechanism(&self) -> Mechanism {
@@ -219,6 +221,7 @@ impl Kernel {
                 beyond: if proof == Some(Proof::Beyond) { hook.beyond() } else { None },
                 recursion_misses: facts.recursion_misses,
                 runs: facts.runs,
+                run_time_ns: facts.run_time_ns,
                 verified_instructions: facts.verified_instructions,
             }
         };

@@ -14,7 +14,7 @@ mod process;
 mod race;
 mod send;
 
-pub(crate) use self::bench::SERIES;
+pub(crate) use self::bench::{SERIES, STARTS};
 use std::io::{self, BufRead, Write};
 use std::process::ExitCode;
 

@@ -9,6 +9,7 @@ mod operations;
 mod page;
 mod record;
 mod rules;
+mod starts;
 mod table;
 
 use std::thread;

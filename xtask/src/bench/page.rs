@@ -6,7 +6,7 @@ use std::fs;
 use anyhow::{Context, Result};
 
 use super::record::{Figures, Record};
-use super::{chart, lane, table};
+use super::{chart, lane, starts, table};
 use crate::project::Project;
 
 const HEAD: &str = "# Performance
@@ -80,6 +80,7 @@ pub(super) fn write(project: &Project, record: &Record) -> Result<()> {
         page.push_str(&table::over(family, figures));
         page.push_str(&table::learning(figures));
     }
+    page.push_str(&starts::section(record));
     // A guest that did not get as far as the agent has figures for all that comes before.
     if record.kernels.values().any(|figures| {
         ROWS.iter().any(|(_, name, counts)| {

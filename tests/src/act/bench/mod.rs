@@ -14,6 +14,8 @@ use anyhow::{Context, Result, bail};
 use nix::sys::personality::{self, Persona};
 use serde_json::json;
 
+pub(crate) use self::process::STARTS;
+
 /// How often a series is repeated; the first time everything on its way is still cold.
 pub(crate) const SERIES: usize = 4;
 /// What the kernel puts off is done by then. It takes no time: the clock of an idle guest skips.
@@ -62,7 +64,7 @@ fn measure(name: &str) -> Result<Cost> {
         "unlink" => files::names(files::Change::Unlink),
         "rename" => files::names(files::Change::Rename),
         "write" => files::write(1000),
-        "exec" => process::exec(30),
+        "exec" => process::exec(),
         "connect" => net::connect(1000),
         "send" => net::send(20, 50),
         _ => bail!("there is no such operation"),

@@ -9,6 +9,7 @@ mod confined;
 mod floor;
 mod memory;
 mod server;
+mod start;
 mod world;
 
 use std::fs;
@@ -95,6 +96,12 @@ fn measure(name: &str, product: &mut Option<Agent>, figures: &mut Vec<Figure>) -
             } else {
                 Confined::Stockade(format!("{GIVEN}/{rules}.yaml"), mode)
             }
+        }
+        "starts" => {
+            if product.is_none() {
+                *product = Some(Agent::start()?);
+            }
+            return start::measure(figures);
         }
         "agent" => {
             if let Some(agent) = product.take() {
