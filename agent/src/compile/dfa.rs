@@ -56,21 +56,15 @@ pub(crate) enum TooMuch {
     Overlaps,
 }
 
-/// An automaton, or none, and the positions spent on each rule.
+/// An automaton, or none, and the positions spent on each node of the patterns.
 pub(crate) struct Built {
     pub(crate) dfa: Result<Dfa, TooMuch>,
-    pub(crate) cost: Vec<usize>,
+    pub(crate) nodes: Vec<usize>,
 }
 
 /// Builds the automaton from `starts`, which are sets of positions that `closure` closed, and gives up
-/// after looking at `work` positions; `rules` is the number of rules.
-pub(crate) fn build(
-    nfa: &Nfa,
-    starts: &[(Guard, Vec<Position>)],
-    closure: Closure,
-    work: usize,
-    rules: usize,
-) -> Built {
+/// after looking at `work` positions.
+pub(crate) fn build(nfa: &Nfa, starts: &[(Guard, Vec<Position>)], closure: Closure, work: usize) -> Built {
     let classes = Classes::new(nfa);
     let sets = nfa.sets.iter().map(|set| ClassSet::new(set, &classes)).collect();
     let width = classes.len();
@@ -88,10 +82,10 @@ pub(crate) fn build(
         work_max: work,
     };
     let parts = builder.run(starts);
-    let cost = builder.cost(rules);
+    let nodes = builder.nodes();
     let dfa = parts.map(|(states, cells, starts, accepts)| Dfa { states, cells, starts, accepts, classes });
     let why = if nfa.len() > STATES_MAX / 2 { TooMuch::Text } else { TooMuch::Overlaps };
-    Built { dfa: dfa.map_err(|StatesFull| why), cost }
+    Built { dfa: dfa.map_err(|StatesFull| why), nodes }
 }
 
 type Parts = (Vec<State>, Vec<(u8, StateId)>, Vec<StateId>, Vec<Vec<Label>>);
@@ -259,17 +253,14 @@ impl Builder<'_> {
         }
     }
 
-    /// Positions spent on each rule. What is not reached yet counts with its text.
-    fn cost(&self, rules: usize) -> Vec<usize> {
-        let mut cost = vec![0usize; rules];
-        let nodes = (0..self.nfa.len()).filter_map(|id| u32::try_from(id).ok());
-        let all = nodes.chain(self.states.positions().map(position::node));
-        for owner in all.map(|id| self.nfa.owner(id)) {
-            // The root of no rules has no owner.
-            if let Some(cost) = cost.get_mut(owner as usize) {
-                *cost = cost.saturating_add(1);
+    /// Positions spent on each node. What is not reached yet counts once.
+    fn nodes(&self) -> Vec<usize> {
+        let mut nodes = vec![1usize; self.nfa.len()];
+        for node in self.states.positions().map(position::node) {
+            if let Some(count) = nodes.get_mut(node as usize) {
+                *count = count.saturating_add(1);
             }
         }
-        cost
+        nodes
     }
 }

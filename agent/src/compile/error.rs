@@ -42,6 +42,8 @@ impl Named {
 
 /// Rules named as the dearest.
 const NAMED: usize = 3;
+/// Rules are named that cost more than one part of so many of what the dearest does.
+const BLAMED: usize = 4;
 
 /// Why a profile has no table.
 #[derive(Debug, thiserror::Error)]
@@ -139,9 +141,11 @@ fn advice(worst: &[Named]) -> String {
     text
 }
 
-/// The rules that cost most, dearest first.
+/// The rules that cost most, dearest first. What costs much less than the dearest is not to blame.
 pub(super) fn dearest(cost: &[usize], rules: &[Rule]) -> Vec<Named> {
-    let mut order: Vec<(&usize, &Rule)> = cost.iter().zip(rules).filter(|(cost, _)| **cost > 0).collect();
+    let least = cost.iter().max().map_or(0, |most| most / BLAMED) + 1;
+    let mut order: Vec<(&usize, &Rule)> =
+        cost.iter().zip(rules).filter(|(cost, _)| **cost >= least).collect();
     // Those of the same cost stay in their order.
     order.sort_by_key(|(cost, _)| std::cmp::Reverse(**cost));
     order.into_iter().take(NAMED).map(|(_, rule)| Named::from(rule.at.clone())).collect()

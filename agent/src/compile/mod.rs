@@ -90,8 +90,9 @@ fn table(source: &Source, powers: &Powers) -> Result<PolicyTable, CompileError> 
     let nfa = Nfa::new(&source.patterns, &labels, &effects);
     let mut closure = Closure::new(&nfa);
     let starts = starts(&nfa, &mut closure);
-    let built = dfa::build(&nfa, &starts, closure, dfa::WORK_MAX, source.rules.len());
-    let worst = || error::dearest(&built.cost, &source.rules);
+    let built = dfa::build(&nfa, &starts, closure, dfa::WORK_MAX);
+    let costs = || nfa.costs(&source.patterns, &built.nodes, source.rules.len());
+    let worst = || error::dearest(&costs(), &source.rules);
     let dfa = built.dfa.map_err(|too_much| match too_much {
         TooMuch::Text => CompileError::TooLong { worst: worst() },
         TooMuch::Overlaps => CompileError::TooComplex { worst: worst() },

@@ -11,7 +11,6 @@ use std::hash::BuildHasher as _;
 use super::effect::Effect;
 use super::glob::ByteSet;
 use super::pattern::{Key, Patterns, REST, STAR, TREE};
-use super::rule::RuleId;
 
 /// Number of a node.
 pub(crate) type NodeId = u32;
@@ -40,7 +39,6 @@ struct Node {
     labels_end: usize,
     /// Everything that a name can come to from here.
     reach: Effect,
-    owner: RuleId,
 }
 
 #[derive(Debug)]
@@ -63,14 +61,13 @@ impl Nfa {
             root: 0,
         };
         let hasher = DefaultHashBuilder::default();
-        let mut builder =
-            Builder { nfa, effects, known: HashTable::new(), hasher, open: vec![Open::new(0, 0)] };
+        let mut builder = Builder { nfa, effects, known: HashTable::new(), hasher, open: vec![Open::new(0)] };
         let mut before: &[Key] = &[];
         for (keys, rule) in patterns.sorted() {
             let common = keys.iter().zip(before).take_while(|(a, b)| a == b).count();
             builder.close(common);
             for key in keys.iter().skip(common) {
-                builder.open.push(Open::new(*key, rule));
+                builder.open.push(Open::new(*key));
             }
             if let Some((last, label)) = builder.open.last_mut().zip(labels.get(rule as usize)) {
                 last.labels.push(*label);
@@ -117,9 +114,20 @@ impl Nfa {
         self.nodes[node as usize].reach
     }
 
-    /// The first rule whose pattern goes through it.
-    pub(crate) fn owner(&self, node: NodeId) -> RuleId {
-        self.nodes[node as usize].owner
+    /// What each of `rules` rules costs, when each node costs so much: what rules share is the cost of each.
+    pub(crate) fn costs(&self, patterns: &Patterns, nodes: &[usize], rules: usize) -> Vec<usize> {
+        let mut costs = vec![0usize; rules];
+        for (rule, keys) in patterns.iter() {
+            let Some(cost) = costs.get_mut(rule as usize) else { continue };
+            let mut at = self.root;
+            for key in keys {
+                let edges = self.edges(at);
+                let Ok(edge) = edges.binary_search_by_key(key, |(key, _)| *key) else { break };
+                at = edges[edge].1;
+                *cost = cost.saturating_add(nodes.get(at as usize).copied().unwrap_or(0));
+            }
+        }
+        costs
     }
 }
 
@@ -132,12 +140,11 @@ struct Open {
     key: Key,
     edges: Vec<(Key, NodeId)>,
     labels: Vec<Label>,
-    owner: RuleId,
 }
 
 impl Open {
-    fn new(key: Key, owner: RuleId) -> Self {
-        Self { key, edges: Vec::new(), labels: Vec::new(), owner }
+    fn new(key: Key) -> Self {
+        Self { key, edges: Vec::new(), labels: Vec::new() }
     }
 }
 
@@ -197,7 +204,7 @@ impl Builder<'_> {
         nfa.edges.extend(open.edges);
         nfa.labels.extend(open.labels);
         let (edges_end, labels_end) = (nfa.edges.len(), nfa.labels.len());
-        nfa.nodes.push(Node { kind, jumps, edges_end, labels_end, reach, owner: open.owner });
+        nfa.nodes.push(Node { kind, jumps, edges_end, labels_end, reach });
         let hasher = &self.hasher;
         self.known
             .insert_unique(hash, id, |id| hasher.hash_one((nfa.kind(*id), nfa.edges(*id), nfa.labels(*id))));

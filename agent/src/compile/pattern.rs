@@ -97,7 +97,8 @@ impl Patterns {
         all
     }
 
-    fn iter(&self) -> impl Iterator<Item = (RuleId, &[Key])> {
+    /// Every pattern with its rule.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (RuleId, &[Key])> {
         let starts = std::iter::once(0).chain(self.ends.iter().map(|(_, end)| *end));
         self.ends.iter().zip(starts).map(|((rule, end), start)| {
             // Ends only grow.

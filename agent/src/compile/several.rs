@@ -42,7 +42,7 @@ impl Several {
         let work = if rules > 1 { most } else { dfa::WORK_MAX };
         let mut closure = Closure::of_rules(&nfa);
         let starts = super::starts(&nfa, &mut closure);
-        dfa::build(&nfa, &starts, closure, work, rules).dfa.ok()
+        dfa::build(&nfa, &starts, closure, work).dfa.ok()
     }
 
     /// The way from names to those that match them.

@@ -105,6 +105,16 @@ fn what_explodes_is_refused_soon_and_by_name() {
 }
 
 #[test]
+fn what_rules_share_is_the_cost_of_each() {
+    let window = |width: usize| format!("/**/*a{}b", "?".repeat(width));
+    let globs = [window(18), window(20), "/etc/hosts".to_owned(), window(22), "/**/*.conf".to_owned()];
+    let error = refused("three windows", &globs);
+    let mut named: Vec<_> = error.rules().iter().map(|rule| rule.at.index).collect();
+    named.sort_unstable();
+    assert_eq!(named, [0, 1, 3], "{error}");
+}
+
+#[test]
 fn rules_that_explode_are_told_from_the_others() {
     let mut profile = mix(2000);
     let harmless = profile.files.len();
