@@ -14,8 +14,9 @@ const HEAD: &str = "## Where the instructions of a start go
 What the programs execute for one `posix_spawn + exit + wait`, outside every subject and inside one, by the kernel's own
 count (`kernel.bpf_stats_enabled`; `stockade status -o json` has it as `runs` and `run_time_ns`). Each run holds about 80
 instructions of the clock's own. What is not in it is the way to a program and back, which is what *empty programs* add to
-an operation with one call. The sum is steadier than the difference of two whole starts above, in which the kernel's own
-work behind a start differs by more than what is looked for.
+an operation with one call, nor that the kernel frees what a label is kept in when its process is gone. The sum is
+steadier than the difference of two whole starts above, in which the kernel's own work behind a start differs by more than
+what is looked for.
 
 ";
 /// What reading the clock adds to a run.
