@@ -86,9 +86,7 @@ fn measure(name: &str, product: &mut Option<Agent>, figures: &mut Vec<Figure>) -
         }
         "apparmor" => Confined::load_apparmor(rules)?,
         "outsider" | "stockade" | "audit" | "learn" => {
-            if product.is_none() {
-                *product = Some(Agent::start()?);
-            }
+            running(product)?;
             let mode = ["audit", "learn"].into_iter().find(|mode| *mode == kind);
             warm = mode.is_some();
             if kind == "outsider" {
@@ -98,9 +96,7 @@ fn measure(name: &str, product: &mut Option<Agent>, figures: &mut Vec<Figure>) -
             }
         }
         "starts" => {
-            if product.is_none() {
-                *product = Some(Agent::start()?);
-            }
+            running(product)?;
             return start::measure(figures);
         }
         "agent" => {
@@ -115,6 +111,14 @@ fn measure(name: &str, product: &mut Option<Agent>, figures: &mut Vec<Figure>) -
     actor(&confined, warm, figures)?;
     server::measure(&confined, figures).context("server")?;
     drop(floor);
+    Ok(())
+}
+
+/// Starts the product's agent, unless it runs.
+fn running(product: &mut Option<Agent>) -> Result<()> {
+    if product.is_none() {
+        *product = Some(Agent::start()?);
+    }
     Ok(())
 }
 

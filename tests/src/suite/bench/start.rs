@@ -11,7 +11,7 @@ use super::{Figure, GIVEN};
 use crate::act::{SERIES, STARTS};
 use crate::suite::hooks::agent::{cli, told};
 
-/// Hooks that a start passes, in this order. The agent passes others meanwhile.
+/// Hooks that a start passes. The agent passes others meanwhile.
 const HOOKS: [&str; 8] = [
     "task_alloc",
     "file_open",
