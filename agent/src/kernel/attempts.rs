@@ -29,11 +29,17 @@ const SETSOCKOPT: i64 = 54;
 const SETPRIORITY: i64 = 141;
 const UNSHARE: i64 = 272;
 const PERF_EVENT_OPEN: i64 = 298;
+const FANOTIFY_INIT: i64 = 300;
+const FANOTIFY_MARK: i64 = 301;
 const IO_URING_SETUP: i64 = 425;
 const IOCTL: i64 = 16;
 
 const PR_SET_MM: i64 = 35;
 const PR_SET_MM_EXE_FILE: i64 = 13;
+/// `FAN_CLASS_CONTENT` and `FAN_CLOEXEC`.
+const FAN_CLASS_CONTENT: i64 = 4 | 1;
+const FAN_MARK_ADD: i64 = 1;
+const FAN_OPEN_PERM: i64 = 0x1_0000;
 const SYSLOG_ACTION_SIZE_BUFFER: i64 = 10;
 /// `Q_SYNC` for user quotas, shifted as quotactl takes it.
 const Q_SYNC: i64 = 0x0080_0001 << 8;
@@ -78,6 +84,10 @@ pub(super) fn powers(module: &File, key: io::Result<i64>, mut note: impl FnMut(H
     note(Hook::Setioprio, call(IOPRIO_SET, [1, 0, 2 << 13 | 4, 0, 0]));
     // No file at all.
     note(Hook::Prctl, call(PRCTL, [PR_SET_MM, PR_SET_MM_EXE_FILE, -1, 0, 0]));
+    if let Ok(group) = opened(answer(FANOTIFY_INIT, [FAN_CLASS_CONTENT, 0, 0, 0, 0])) {
+        let (group, file) = (i64::from(group.as_raw_fd()), i64::from(module.as_raw_fd()));
+        note(Hook::Notify, call(FANOTIFY_MARK, [group, FAN_MARK_ADD, FAN_OPEN_PERM, file, 0]));
+    }
     note(Hook::Syslog, call(SYSLOG, [SYSLOG_ACTION_SIZE_BUFFER, 0, 0, 0, 0]));
     // Neither a time nor a zone: nothing is set.
     note(Hook::Settime, call(SETTIMEOFDAY, [0; 5]));

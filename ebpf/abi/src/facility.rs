@@ -80,6 +80,8 @@ facilities! {
     IoUring = "io_uring", "make rings of io_uring";
     /// Code made while running.
     Jit = "jit", "make anonymous memory executable";
+    /// Being asked by the kernel.
+    Fanotify = "fanotify", "let the kernel ask it before others open, read or start a file";
 }
 
 impl Facility {

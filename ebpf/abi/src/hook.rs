@@ -213,6 +213,8 @@ hooks! {
     Setsockopt = "socket_setsockopt" / "stockade_setsockopt";
     /// Judges making another file count as the running program.
     Prctl = "task_prctl" / "stockade_prctl";
+    /// Judges becoming one whom the kernel asks before a file is opened.
+    Notify = "path_notify" / "stockade_notify" beyond "the kernel asks nobody before a file is opened";
 }
 
 const _: () = assert!(Hook::COUNT <= Hook::ROOM);

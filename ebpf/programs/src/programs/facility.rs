@@ -70,6 +70,19 @@ pub(crate) fn prctl(before: i32, option: u32, what: u64) -> i32 {
     hook(before, Hook::Prctl, Facility::Ptrace)
 }
 
+/// Events at which the kernel waits for the watcher's answer: opening, reading, starting, and from 6.14 on what comes
+/// before reading.
+const ASKED: u64 = 0x1_0000 | 0x2_0000 | 0x4_0000 | 0x10_0000;
+
+/// `path_notify(path, mask, obj_type)`. Who is asked can hold up everybody who shares the file system, the agent too.
+#[inline(always)]
+pub(crate) fn notify(before: i32, mask: u64) -> i32 {
+    if mask & ASKED == 0 {
+        return before;
+    }
+    hook(before, Hook::Notify, Facility::Fanotify)
+}
+
 /// Beginnings of the names of files that are nothing but a way into the kernel.
 const IO_URING: [u8; 8] = *b"[io_urin";
 const USERFAULTFD: [u8; 8] = *b"[userfau";

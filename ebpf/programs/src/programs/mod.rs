@@ -341,6 +341,11 @@ fn stockade_prctl(ctx: LsmContext) -> i32 {
     facility::prctl(before!(&ctx, Prctl), ctx.arg(0), ctx.arg(1))
 }
 
+#[lsm(hook = "path_notify")]
+fn stockade_notify(ctx: LsmContext) -> i32 {
+    facility::notify(before!(&ctx, Notify), ctx.arg(1))
+}
+
 #[panic_handler]
 fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
     loop {}
