@@ -2,11 +2,14 @@
 
 use anyhow::Result;
 
-use super::operations;
 use super::record::{Figures, Record};
+use super::{operations, starts};
 use crate::exec::say;
 use crate::guest::Verdict;
 use crate::project::Project;
+
+/// What a run of a program differs by, as what it asks the kernel for does.
+const RUN_NOISE: i64 = 40;
 
 /// How much worse a figure may be than the recorded one.
 const WORSE_PERCENT: i64 = 5;
@@ -39,6 +42,13 @@ pub(crate) fn against_record(project: &Project, kernel: &str, fresh: &Figures) -
             if let (Some(is), Some(was)) = pair {
                 judge(&format!("{name} {}, over the base,", operation.name), is, was, operation.noise);
             }
+        }
+    }
+    let known = starts::runs(recorded);
+    for (name, is) in starts::runs(fresh) {
+        if let Some(was) = known.get(name) {
+            let what = format!("a run of {name} during a start");
+            judge(&what, i64::try_from(is)?, i64::try_from(*was)?, RUN_NOISE);
         }
     }
     for (_, figures) in fresh.configurations("agent-") {

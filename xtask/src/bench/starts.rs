@@ -1,5 +1,6 @@
 //! Where the instructions of a start go, by the kernel's own count of the programs' runs.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::record::{Figures, Record};
@@ -29,6 +30,12 @@ process without a label is outside. Tried and kept: of a label only the word tha
 neither executable nor shared ends before its file is looked at, and what the kernel opens to start it is not looked up.
 
 ";
+
+/// What a run of each program takes, by name. How often they run is not compared: what others do meanwhile is counted too.
+pub(super) fn runs(figures: &Figures) -> BTreeMap<&str, u64> {
+    let counts = figures.configurations(CONFIGURATION).flat_map(|(_, counts)| counts);
+    counts.filter_map(|(name, figure)| Some((name.strip_suffix("-each")?, figure.value))).collect()
+}
 
 /// The section with a table for each kernel; nothing where it was not measured.
 pub(super) fn section(record: &Record) -> String {
@@ -94,8 +101,6 @@ fn hundredths(value: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
     use crate::guest;
 
@@ -119,6 +124,9 @@ mod tests {
                 spread: 0,
             });
         }
+        let known =
+            [("inside-cheap", 90), ("inside-dear", 1000), ("outsider-cheap", 80), ("outsider-dear", 85)];
+        assert_eq!(runs(&figures), BTreeMap::from(known));
         let page = section(&Record { kernels: BTreeMap::from([("6.1".to_owned(), figures)]) });
         let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
         assert_eq!(
