@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use stockade_abi::access::{EXEC, MAP};
 
-use super::generalise::{File, created};
+use super::generalise::{Entry, File, created};
 use super::glob::{FORMLESS, literal};
 use super::how::How;
 use super::pattern::{Pattern, Piece, looks_secret};
@@ -35,7 +35,7 @@ fn dir_of(path: &[u8]) -> Option<&[u8]> {
 /// Gives one pattern for all names to those of a directory's `entries` that have none in `names`, if that is shorter.
 pub(super) fn any_name<'a>(
     dir: &[u8],
-    entries: &[(&'a [u8], &'a [u8], &File)],
+    entries: &[Entry<'a, '_>],
     how: How<'_>,
     names: &mut BTreeMap<&'a [u8], Pattern>,
 ) {
@@ -55,7 +55,7 @@ pub(super) fn any_name<'a>(
         return;
     }
     let mut any = Pattern::default();
-    any.push(Piece::Name);
+    any.push(Piece::Name(Vec::new()));
     for (name, ..) in entries.iter().filter(|(_, _, file)| file.access & !access == 0) {
         names.insert(name, any.clone());
     }

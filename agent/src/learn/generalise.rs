@@ -14,7 +14,9 @@ use super::formless::{any_name, guarded};
 use super::glob::Origin;
 use super::how::{How, Width};
 use super::names::{SERIES, name_patterns};
+use super::numbered::numbered;
 use super::pattern::{Pattern, Piece, is_number, must_stay_literal};
+use super::siblings::same_ending;
 use super::trees::{Tree, trees};
 use super::{Seen, layout, peers};
 use crate::compile::{Object, Policy, Power, compile};
@@ -215,7 +217,7 @@ impl Granted {
 }
 
 /// A file in its directory: its name, its path, and what is known of it.
-type Entry<'a, 'f> = (&'a [u8], &'a [u8], &'f File);
+pub(super) type Entry<'a, 'f> = (&'a [u8], &'a [u8], &'f File);
 
 /// Patterns for those paths that are not to be named exactly.
 fn patterns<'a>(
@@ -226,7 +228,7 @@ fn patterns<'a>(
     let mut patterns = BTreeMap::new();
     let mut dirs: BTreeMap<&[u8], Vec<Entry<'a, '_>>> = BTreeMap::new();
     for (path, file) in files {
-        if let Some(pattern) = other_process(path) {
+        if let Some(pattern) = numbered(path) {
             patterns.insert(*path, pattern);
             continue;
         }
@@ -242,6 +244,7 @@ fn patterns<'a>(
     for (dir, entries) in &dirs {
         let mut names = name_patterns(entries.iter().map(|(name, _, file)| (*name, *file)));
         if !guarded.contains(dir) {
+            same_ending(dir, entries, how, &mut names);
             any_name(dir, entries, how, &mut names);
         }
         for (name, path, file) in entries {
@@ -278,31 +281,6 @@ fn ends_in_number(path: &[u8]) -> bool {
 fn split(path: &[u8]) -> Option<(&[u8], &[u8])> {
     let slash = path.iter().rposition(|byte| *byte == b'/')?;
     Some((path.get(..slash)?, path.get(slash + 1..)?))
-}
-
-/// `/proc/PID/…` of another process, and numbered entries below any process's directory.
-fn other_process(path: &[u8]) -> Option<Pattern> {
-    let below = path.strip_prefix(b"/proc/")?;
-    let mut components = below.split(|byte| *byte == b'/');
-    let mut before = components.next()?;
-    let mut pattern = Pattern::literal(b"/proc/");
-    if is_number(before) {
-        pattern.push(Piece::Number);
-    } else if before == b"self" || before == b"thread-self" {
-        pattern.push_literal(before);
-    } else {
-        return None;
-    }
-    for component in components {
-        pattern.push_literal(b"/");
-        if is_number(component) && matches!(before, b"task" | b"fd" | b"fdinfo") {
-            pattern.push(Piece::Number);
-        } else {
-            pattern.push_literal(component);
-        }
-        before = component;
-    }
-    (!pattern.is_literal()).then_some(pattern)
 }
 
 /// Directories named by number that have enough siblings to be a series.

@@ -113,7 +113,7 @@ fn one_day_is_enough() {
             file("/data/log/orders-2026-11-28.log.1", made),
             file("/data/out/summary-2026-11.txt", made)
         ]),
-        ["/data/log/orders-[0-9]*-[0-9]*-[0-9]*.log.1", "/data/out/summary-[0-9]*-[0-9]*.txt"]
+        ["/data/log/orders-[0-9]*-[0-9]*-[0-9]*.log.[0-9]*", "/data/out/summary-[0-9]*-[0-9]*.txt"]
     );
     // The same as a tree.
     let tree = [("2026", CREATE), ("2026/11", CREATE), ("2026/11/28", CREATE), ("2026/11/28/page", made)];
@@ -204,6 +204,106 @@ fn postgresql_survives_new_tables() {
         assert!(!allowed(name, READ), "{name}");
     }
     assert!(!profile.files.iter().any(|rule| rule.path.ends_with("/1259")));
+}
+
+#[test]
+fn mariadb_survives_new_tables_and_databases() {
+    let root = "/var/lib/mysql";
+    let seen: Vec<Seen> = [
+        ("", READ),
+        ("/ibdata1", READ | WRITE),
+        ("/aria_log.00000001", READ | WRITE),
+        ("/mysql/db.MAD", READ | WRITE),
+        ("/mysql/db.frm", READ),
+        ("/t/a.ibd", READ | WRITE | CREATE),
+        ("/server-key.pem", READ),
+    ]
+    .map(|(name, access)| file(&format!("{root}{name}"), access))
+    .into();
+    let mut profile = Profile::new("db", Mode::Enforce);
+    profile.files = generalise(&seen, How::default()).files;
+    let policy = compile(&profile, Mode::Enforce).unwrap();
+    let allowed = |name: &str, access| {
+        let path = format!("{root}/{name}");
+        policy.decide(&Object::Path(path.as_bytes()), access, false).reason == Reason::Rule
+    };
+    for name in [
+        "mysql/user.MAI",
+        "t/b.frm",
+        "u/c.ibd",
+        "u/db.opt",
+        "u/#sql-alter-1-5.frm",
+        "ibtmp1",
+        "undo001",
+        "#innodb_redo/#ib_redo7",
+        "mariadb-bin.000002",
+        "mariadb-bin.index",
+        "binlog.000001",
+        "node-7.lower-test",
+        "node-7.err",
+    ] {
+        assert!(allowed(name, READ | WRITE | CREATE), "{name}");
+    }
+    assert!(allowed("u", CREATE) && allowed("server-key.pem", READ));
+    for (name, access) in [
+        ("server-key.pem", WRITE),
+        ("ca-key.pem", READ),
+        ("u/shell.so", WRITE),
+        ("u/x.php", READ),
+        ("my.cnf", READ),
+        ("u/v/w.ibd", READ),
+    ] {
+        assert!(!allowed(name, access), "{name}");
+    }
+    assert!(profile.files.iter().all(|rule| !rule.path.ends_with("/db.MAD")), "{:?}", profile.files);
+}
+
+#[test]
+fn one_rotation_is_enough() {
+    let made = CREATE | WRITE;
+    assert_eq!(paths(&[file("/var/log/app/error.log.1", CREATE)]), ["/var/log/app/error.log.[0-9]*"]);
+    assert_eq!(
+        globs(&[
+            file("/var/log/app/error.log.1.gz", made),
+            file("/var/log/app/error.log.3.gz", CREATE | READ)
+        ]),
+        [("/var/log/app/error.log.[0-9]*.gz".to_owned(), made | READ)]
+    );
+    for path in ["/data/app-1.2", "/data/x1", "/data/.1", "/data/1.gz", "/data/x.gz"] {
+        assert_eq!(paths(&[file(path, made)]), [path]);
+    }
+    assert_eq!(paths(&[file("/var/log/app/error.log.1", READ)]), ["/var/log/app/error.log.1"]);
+}
+
+#[test]
+fn a_small_number_in_a_word_is_no_process() {
+    assert_eq!(
+        paths(&[own("/var/lib/apache2/x", 2), own("/data/x2", 2)]),
+        ["/data/x2", "/var/lib/apache2/x"]
+    );
+    assert_eq!(paths(&[own("/data/x.2", 2)]), ["/data/x.[0-9]*"]);
+    assert_eq!(paths(&[own("/run/apache2", 2)]), ["/run/apache2"]);
+}
+
+#[test]
+fn one_session_is_enough() {
+    let made = READ | WRITE | CREATE;
+    assert_eq!(
+        paths(&[file("/var/lib/php/sessions/sess_srvoj0t5ak5ipd9nopct9b4g", made)]),
+        ["/var/lib/php/sessions/sess_????????????????????????"]
+    );
+    let layer = "/srv/layers/3f2a9c1b7d4e5a6b";
+    assert_eq!(paths(&[file(layer, READ)]), [layer]);
+    assert_eq!(paths(&[file(layer, CREATE), file(&format!("{layer}/x"), made)]).len(), 2);
+    assert!(paths(&[file(layer, CREATE), file(&format!("{layer}/x"), made)])[1].ends_with("??/x"));
+}
+
+#[test]
+fn counters_in_hexadecimal() {
+    let seen: Vec<Seen> = (1..60)
+        .map(|n| file(&format!("/tmp/#sql-temptable-1-{:x}-{n:x}.MAD", n / 4), READ | WRITE | CREATE))
+        .collect();
+    assert_eq!(paths(&seen), ["/tmp/#sql-temptable-1-[0-9a-f]*-[0-9a-f]*.MAD"]);
 }
 
 #[test]

@@ -16,7 +16,7 @@ const RULE: usize = 60;
 /// What a byte of a rule's text costs.
 const BYTE: usize = 2;
 /// What it costs to let in the other files of one directory with the same ending,
-const SIBLINGS: usize = 420;
+pub(super) const SIBLINGS: usize = 420;
 /// of a whole tree with the same ending,
 const SAME_ENDING: usize = 700;
 /// and everything in a tree of files that came with the image.
@@ -27,7 +27,15 @@ pub(super) const FORMLESS: usize = 60_000;
 pub(super) const CHEAPEST: usize = RULE + SIBLINGS / 8;
 
 /// Endings of program text.
-const CODE: [&str; 10] = [".c", ".h", ".html", ".js", ".mjs", ".pl", ".pm", ".py", ".pyc", ".rb"];
+const CODE: [&str; 17] = [
+    ".c", ".h", ".html", ".js", ".jsp", ".lua", ".mjs", ".php", ".pl", ".pm", ".ps1", ".py", ".pyc", ".rb",
+    ".sh", ".so", ".ts",
+];
+
+/// Whether files with this ending are text of programs, or programs.
+pub(super) fn is_text_of_programs(ending: &[u8]) -> bool {
+    CODE.iter().any(|code| code.as_bytes() == ending)
+}
 
 /// What a rule with nothing but this name costs.
 pub(super) fn literal(path: &[u8]) -> usize {
@@ -190,8 +198,7 @@ pub(super) fn ending(name: &[u8]) -> Option<&[u8]> {
 /// secret, but has names like `token.py`.
 fn hides_something(path: &[u8]) -> bool {
     let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or(b"");
-    looks_secret(path)
-        && !ending(name).is_some_and(|ending| CODE.iter().any(|code| code.as_bytes() == ending))
+    looks_secret(path) && !ending(name).is_some_and(is_text_of_programs)
 }
 
 /// The part of a library's name up to its major version, when a minor one follows: `libz.so.1.` of `libz.so.1.2.13`.

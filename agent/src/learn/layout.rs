@@ -17,6 +17,8 @@ struct Layout {
     files: &'static [&'static str],
     /// Globs below the data directory: directories it lists.
     dirs: &'static [&'static str],
+    /// Globs below the data directory: directories it also makes, one for each database.
+    databases: &'static [&'static str],
 }
 
 /// The on-disk layout that PostgreSQL documents ("Database File Layout").
@@ -45,9 +47,26 @@ const POSTGRESQL: Layout = Layout {
         "pg_multixact/{members,offsets}",
         "pg_wal/archive_status",
     ],
+    databases: &["base/[0-9]*"],
 };
 
-const LAYOUTS: [&Layout; 1] = [&POSTGRESQL];
+/// What MariaDB and MySQL keep in theirs: a directory for each database, files for each table.
+const MYSQL: Layout = Layout {
+    marker: "/ibdata1",
+    files: &[
+        "*/*.{ARM,ARZ,CSM,CSV,MAD,MAI,MRG,MYD,MYI,TRG,TRN,cfg,frm,ibd,isl,opt,par,sdi}",
+        "*/#sql*",
+        "{#ib_,aria_log,ddl_recovery,ib_buffer_pool,ib_logfile,ibdata,ibtmp,undo}*",
+        "#innodb_{redo,temp}/*",
+        "{*bin,binlog}.{index,[0-9]*}",
+        "*.{err,info,log,lower-test,pid}",
+        "{auto.cnf,mysql.ibd,mysql_upgrade_info}",
+    ],
+    dirs: &["#innodb_{redo,temp}"],
+    databases: &["*"],
+};
+
+const LAYOUTS: [&Layout; 2] = [&POSTGRESQL, &MYSQL];
 
 /// A data directory found among what was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +100,9 @@ impl DataDir {
         // Reading, writing and making files is what such a directory is for.
         let files = access::READ | access::WRITE | access::CREATE | (seen & !(access::MAP | access::EXEC));
         let files = layout.files.iter().map(|glob| (*glob, files));
-        files.chain(layout.dirs.iter().map(|glob| (*glob, access::READ))).collect()
+        let dirs = layout.dirs.iter().map(|glob| (*glob, access::READ));
+        let databases = layout.databases.iter().map(|glob| (*glob, access::CREATE));
+        files.chain(dirs).chain(databases).collect()
     }
 }
 

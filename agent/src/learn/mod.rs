@@ -11,11 +11,14 @@ pub mod few;
 mod formless;
 pub mod generalise;
 mod glob;
+mod hex;
 pub mod history;
 pub mod how;
+mod identifier;
 pub mod layout;
 mod literal;
 mod names;
+mod numbered;
 pub mod pattern;
 pub mod peers;
 pub mod probes;
@@ -23,6 +26,7 @@ mod random;
 #[cfg(test)]
 mod recorded_tests;
 pub mod review;
+mod siblings;
 pub mod store;
 #[cfg(test)]
 mod storm_tests;

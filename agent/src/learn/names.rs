@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use stockade_abi::access::{self, AccessSet};
+use stockade_abi::access::AccessSet;
 
 use super::date::date_parts;
 use super::generalise::{File, created};
+use super::hex::hex_series;
+use super::identifier::with_identifiers;
 use super::pattern::{Pattern, is_number, numbers};
 use super::random::random_names;
 
@@ -15,6 +17,9 @@ pub(super) const SERIES: usize = 4;
 const CREATED_SERIES: usize = 2;
 /// A run of so many digits in the name of a created file counts something.
 const LONG_NUMBER: usize = 3;
+
+/// What a log that was moved aside may end in when it was compressed.
+const COMPRESSED: [&[u8]; 5] = [b".gz", b".bz2", b".lz4", b".xz", b".zst"];
 
 /// Patterns for the names in one directory.
 pub(super) fn name_patterns<'a, 'f>(
@@ -27,9 +32,11 @@ pub(super) fn name_patterns<'a, 'f>(
             found.insert(name, pattern);
         }
     }
+    found.extend(hex_series(entries.iter().map(|(name, file)| (*name, created(file)))));
     for pattern in random_names(entries.iter().filter(|(_, file)| created(file)).map(|(name, _)| *name)) {
         absorb(&entries, &pattern, &mut found);
     }
+    identified(&entries, &mut found);
     // Only names of one shape can be of one series: in a storm of names, all must not be compared with all.
     let mut shapes: BTreeMap<Pattern, Vec<(&[u8], &File)>> = BTreeMap::new();
     for (name, file) in entries.iter().filter(|(name, _)| !found.contains_key(name)) {
@@ -39,28 +46,68 @@ pub(super) fn name_patterns<'a, 'f>(
         }
     }
     for (shape, alike) in &shapes {
-        let mut series: BTreeMap<AccessSet, usize> = BTreeMap::new();
-        for (_, file) in alike {
-            *series.entry(file.access).or_default() += 1;
-        }
-        let long_enough = |(access, count): (&AccessSet, &usize)| {
-            *count >= if access & access::CREATE != 0 { CREATED_SERIES } else { SERIES }
-        };
-        if series.iter().any(long_enough) {
+        if is_series(alike) {
             absorb(alike, shape, &mut found);
             continue;
         }
         for (name, file) in alike.iter().filter(|(_, file)| created(file)) {
-            let is_own = |run: &[u8]| file.own_pids.iter().any(|pid| pid.to_string().as_bytes() == run);
-            let dates = date_parts(name);
-            let in_date = |at: usize| dates.iter().any(|part| part.start == at);
-            let pattern = numbers(name, |at, run| run.len() >= LONG_NUMBER || is_own(run) || in_date(at));
+            let pattern = numbers(name, made_up(name, file));
             if !pattern.is_literal() {
                 absorb(alike, &pattern, &mut found);
             }
         }
     }
     found
+}
+
+/// Whether names of one shape are a series: some that the subject made, however it used them, or more that were used
+/// alike.
+fn is_series(alike: &[(&[u8], &File)]) -> bool {
+    let mut used: BTreeMap<AccessSet, usize> = BTreeMap::new();
+    for (_, file) in alike.iter().filter(|(_, file)| !created(file)) {
+        *used.entry(file.access).or_default() += 1;
+    }
+    let made = alike.iter().filter(|(_, file)| created(file)).count();
+    made >= CREATED_SERIES || used.values().any(|count| *count >= SERIES)
+}
+
+/// Which runs of digits in the name of a created file were made up for it, asked with where they begin.
+fn made_up<'a>(name: &'a [u8], file: &'a File) -> impl Fn(usize, &[u8]) -> bool + 'a {
+    let dates = date_parts(name);
+    // Small numbers are part of many names: the process's own stands by itself, as that in `apache2` does not.
+    let letter = |at: Option<usize>| at.and_then(|at| name.get(at)).is_some_and(u8::is_ascii_alphabetic);
+    let by_itself = move |at: usize, run: &[u8]| !letter(at.checked_sub(1)) && !letter(Some(at + run.len()));
+    let rotated = rotation(name);
+    let is_own = |run: &[u8]| file.own_pids.iter().any(|pid| pid.to_string().as_bytes() == run);
+    move |at, run| {
+        run.len() >= LONG_NUMBER
+            || rotated == Some(at)
+            || by_itself(at, run) && is_own(run)
+            || dates.iter().any(|part| part.start == at)
+    }
+}
+
+/// Where the number of a log that was moved aside begins: `error.log.1`, `error.log.2.gz`.
+fn rotation(name: &[u8]) -> Option<usize> {
+    let plain = COMPRESSED.iter().find_map(|ending| name.strip_suffix(*ending)).unwrap_or(name);
+    let at = plain.iter().rposition(|byte| !byte.is_ascii_digit())? + 1;
+    let [.., before, b'.'] = plain.get(..at)? else { return None };
+    (at < plain.len() && before.is_ascii_alphabetic()).then_some(at)
+}
+
+/// Gives a pattern to names that hold an identifier, if one of its form was made.
+fn identified<'a>(entries: &[(&'a [u8], &File)], found: &mut BTreeMap<&'a [u8], Pattern>) {
+    let mut forms: BTreeMap<Pattern, Vec<(&'a [u8], bool)>> = BTreeMap::new();
+    for (name, file) in entries.iter().filter(|(name, _)| !found.contains_key(name)) {
+        if let Some(pattern) = with_identifiers(name, made_up(name, file)) {
+            forms.entry(pattern).or_default().push((*name, created(file)));
+        }
+    }
+    for (pattern, alike) in forms {
+        if alike.iter().any(|(_, made)| *made) {
+            found.extend(alike.into_iter().map(|(name, _)| (name, pattern.clone())));
+        }
+    }
 }
 
 /// Gives `pattern` to every name of its form that has none.

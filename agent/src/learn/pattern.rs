@@ -11,8 +11,10 @@ pub enum Piece {
     Number,
     /// So many bytes, any but `/`.
     Any(usize),
-    /// Any bytes but `/`, up to the end of a name.
-    Name,
+    /// A number in hexadecimal: the glob `[0-9a-f]*`.
+    Hex,
+    /// Any bytes but `/`, up to the end of a name that ends so.
+    Name(Vec<u8>),
 }
 
 /// A path or a part of one.
@@ -32,7 +34,7 @@ impl Pattern {
         match self.0.last_mut() {
             _ if bytes.is_empty() => {}
             Some(Piece::Literal(literal)) => literal.extend_from_slice(bytes),
-            Some(Piece::Number | Piece::Any(_) | Piece::Name) | None => {
+            Some(Piece::Number | Piece::Any(_) | Piece::Hex | Piece::Name(_)) | None => {
                 self.0.push(Piece::Literal(bytes.to_vec()))
             }
         }
@@ -42,7 +44,7 @@ impl Pattern {
     pub fn push(&mut self, piece: Piece) {
         match piece {
             Piece::Literal(bytes) => self.push_literal(&bytes),
-            Piece::Number | Piece::Any(_) | Piece::Name => self.0.push(piece),
+            Piece::Number | Piece::Any(_) | Piece::Hex | Piece::Name(_) => self.0.push(piece),
         }
     }
 
@@ -62,7 +64,7 @@ impl Pattern {
     pub fn is_random(&self, most: usize) -> bool {
         let own = self.0.iter().map(|piece| match piece {
             Piece::Literal(bytes) => bytes.len(),
-            Piece::Number | Piece::Any(_) | Piece::Name => 0,
+            Piece::Number | Piece::Any(_) | Piece::Hex | Piece::Name(_) => 0,
         });
         own.sum::<usize>() <= most && self.0.iter().any(|piece| matches!(piece, Piece::Any(_)))
     }
@@ -78,7 +80,12 @@ impl Pattern {
                 }
                 Piece::Number => glob.push_str("[0-9]*"),
                 Piece::Any(count) => glob.extend(std::iter::repeat_n('?', *count)),
-                Piece::Name => glob.push('*'),
+                Piece::Hex => glob.push_str("[0-9a-f]*"),
+                Piece::Name(ending) => {
+                    glob.push('*');
+                    std::str::from_utf8(ending).ok()?;
+                    glob.push_str(&escape(ending));
+                }
             }
         }
         Some(glob)
@@ -90,12 +97,13 @@ impl Pattern {
         for piece in &self.0 {
             let left = match piece {
                 Piece::Literal(bytes) => rest.strip_prefix(bytes.as_slice()),
-                Piece::Number => {
-                    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-                    if digits == 0 { None } else { rest.get(digits..) }
-                }
-                Piece::Name => {
-                    rest.iter().position(|byte| *byte == b'/').map_or(Some(&[][..]), |at| rest.get(at..))
+                Piece::Number => behind(rest, u8::is_ascii_digit),
+                Piece::Hex => behind(rest, |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')),
+                Piece::Name(ending) => {
+                    let end = rest.iter().position(|byte| *byte == b'/').unwrap_or(rest.len());
+                    rest.split_at_checked(end)
+                        .filter(|(name, _)| name.ends_with(ending))
+                        .map(|(_, left)| left)
                 }
                 Piece::Any(count) => {
                     rest.get(..*count).filter(|bytes| !bytes.contains(&b'/')).and(rest.get(*count..))
@@ -108,6 +116,12 @@ impl Pattern {
         }
         rest.is_empty()
     }
+}
+
+/// What comes behind the digits of a number; `None` where there are none.
+fn behind(text: &[u8], is_digit: impl Fn(&u8) -> bool) -> Option<&[u8]> {
+    let digits = text.iter().take_while(|byte| is_digit(byte)).count();
+    if digits == 0 { None } else { text.get(digits..) }
 }
 
 /// `name` with those of its digit runs as numbers for which `is_number` holds, asked with where they begin.

@@ -1,0 +1,97 @@
+//! What the kernel itself numbers: processes and their descriptors, processors, nodes of memory, terminals. The numbers
+//! of another start or another machine are others.
+
+use super::pattern::{Pattern, Piece, is_number};
+
+/// What is numbered below `/sys/devices/system`, as in `cpu/cpu3/cache/index0`.
+const OF_MACHINE: [&[u8]; 5] = [b"cpu", b"index", b"memory", b"node", b"policy"];
+
+/// The path with what the kernel numbers left open; `None` where there is nothing of that.
+pub(super) fn numbered(path: &[u8]) -> Option<Pattern> {
+    let pattern = process(path).or_else(|| machine(path)).or_else(|| terminal(path))?;
+    (!pattern.is_literal()).then_some(pattern)
+}
+
+/// `/proc/PID/…` of another process, and numbered entries below any process's directory.
+fn process(path: &[u8]) -> Option<Pattern> {
+    let below = path.strip_prefix(b"/proc/")?;
+    let mut components = below.split(|byte| *byte == b'/');
+    let mut before = components.next()?;
+    let mut pattern = Pattern::literal(b"/proc/");
+    if is_number(before) {
+        pattern.push(Piece::Number);
+    } else if before == b"self" || before == b"thread-self" {
+        pattern.push_literal(before);
+    } else {
+        return None;
+    }
+    for component in components {
+        pattern.push_literal(b"/");
+        if is_number(component) && matches!(before, b"task" | b"fd" | b"fdinfo") {
+            pattern.push(Piece::Number);
+        } else {
+            pattern.push_literal(component);
+        }
+        before = component;
+    }
+    Some(pattern)
+}
+
+/// Processors, their caches, and nodes of memory.
+fn machine(path: &[u8]) -> Option<Pattern> {
+    const SYSTEM: &[u8] = b"/sys/devices/system";
+    let below = path.strip_prefix(SYSTEM)?.strip_prefix(b"/")?;
+    let mut pattern = Pattern::literal(SYSTEM);
+    for component in below.split(|byte| *byte == b'/') {
+        pattern.push_literal(b"/");
+        let numbered = |kind: &&[u8]| component.strip_prefix(*kind).is_some_and(is_number);
+        match OF_MACHINE.into_iter().find(numbered) {
+            Some(kind) => {
+                pattern.push_literal(kind);
+                pattern.push(Piece::Number);
+            }
+            None => pattern.push_literal(component),
+        }
+    }
+    Some(pattern)
+}
+
+fn terminal(path: &[u8]) -> Option<Pattern> {
+    const TERMINALS: &[u8] = b"/dev/pts/";
+    path.strip_prefix(TERMINALS).filter(|name| is_number(name))?;
+    let mut pattern = Pattern::literal(TERMINALS);
+    pattern.push(Piece::Number);
+    Some(pattern)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_kernel_numbers() {
+        for (path, glob) in [
+            ("/proc/17/task/19/comm", "/proc/[0-9]*/task/[0-9]*/comm"),
+            ("/proc/self/fd/7", "/proc/self/fd/[0-9]*"),
+            (
+                "/sys/devices/system/cpu/cpu3/cache/index0/size",
+                "/sys/devices/system/cpu/cpu[0-9]*/cache/index[0-9]*/size",
+            ),
+            ("/sys/devices/system/node/node0/meminfo", "/sys/devices/system/node/node[0-9]*/meminfo"),
+            ("/dev/pts/3", "/dev/pts/[0-9]*"),
+        ] {
+            assert_eq!(numbered(path.as_bytes()).and_then(|pattern| pattern.glob()).as_deref(), Some(glob));
+        }
+        for path in [
+            "/proc/sys/kernel/pid_max",
+            "/proc/self/status",
+            "/sys/devices/system/cpu/online",
+            "/sys/devices/system/cpu/cpufreq",
+            "/sys/devices/virtual/block/loop0/size",
+            "/dev/pts/ptmx",
+            "/dev/sda1",
+        ] {
+            assert_eq!(numbered(path.as_bytes()), None, "{path}");
+        }
+    }
+}
