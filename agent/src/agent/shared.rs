@@ -18,7 +18,7 @@ use super::windows::Glance;
 use crate::clock;
 use crate::control::server::{Answer, Caller};
 use crate::control::{Bind, ProfileRef, Request, Response, Run};
-use crate::identity::{Names, cgroup};
+use crate::identity::{Names, cgroup, process};
 use crate::kernel;
 use crate::profile;
 use crate::store::subjects::SubjectRow;
@@ -235,7 +235,9 @@ impl<E: Enforcer> Shared<E> {
     pub fn sweep(&self) -> Result<(), CoreError> {
         let mut core = locked(&self.core);
         for path in cgroup::runs() {
+            let row = cgroup::id_of(&path).and_then(|id| core.subjects.get(&id));
             if cgroup::is_empty(&path)
+                && !row.is_some_and(is_elsewhere)
                 && let Err(error) = cgroup::remove(&path)
             {
                 tracing::debug!(%error, cgroup = %path.display(), "not removed yet");
@@ -256,6 +258,12 @@ fn mode_of(word: &str) -> Result<Mode, String> {
         .into_iter()
         .find(|mode| mode.word() == word)
         .ok_or_else(|| format!("`{word}` is not a mode; use learn, audit or enforce"))
+}
+
+/// Whether the subject's first process still runs, wherever. One that has left its cgroup keeps its label, and is judged by
+/// what is known of its subject.
+fn is_elsewhere(row: &SubjectRow) -> bool {
+    process::lives_since(row.init_pid, row.bound_at + 1)
 }
 
 /// Whether the subject's first process still runs in its cgroup.

@@ -4,8 +4,11 @@ use std::fs::{self, File};
 use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
 
+use crate::clock;
 use crate::events::record::text;
 
+/// What `/proc` counts in a second.
+const TICKS: i64 = 100;
 /// Longest argument list kept, in bytes.
 const ARGS_MAX: u64 = 4096;
 
@@ -62,6 +65,26 @@ fn parse_root_kind(mounts: &str) -> Option<&str> {
     after.split(' ').next()
 }
 
+/// Whether `pid` has not ended and began at `until`, in seconds since the epoch, or before: it is the process that had the
+/// number then.
+pub fn lives_since(pid: u32, until: i64) -> bool {
+    let read = |path: String| fs::read_to_string(path).ok();
+    let began = || {
+        let began = parse_began(&read(format!("/proc/{pid}/stat"))?)?;
+        let up: i64 = read("/proc/uptime".to_owned())?.split('.').next()?.parse().ok()?;
+        Some(clock::now_s() - up + began)
+    };
+    began().is_some_and(|began| began <= until)
+}
+
+/// When the process of a `/proc/PID/stat` began, in seconds since boot; `None` once it has ended.
+fn parse_began(stat: &str) -> Option<i64> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    let mut fields = rest.split_ascii_whitespace();
+    fields.next().filter(|state| !matches!(*state, "Z" | "X"))?;
+    Some(fields.nth(18)?.parse::<i64>().ok()? / TICKS)
+}
+
 /// The boot that is running.
 pub fn boot_id() -> std::io::Result<String> {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned())
@@ -89,6 +112,17 @@ mod tests {
         assert_eq!(parse_root_kind("1 1 0:2 / / rw master:1 - ext4 /dev/x rw\n"), Some("ext4"));
         assert_eq!(parse_root_kind(below), None);
         assert!(image_test(std::process::id()).is_some());
+    }
+
+    #[test]
+    fn began() {
+        let stat = "7 (a) b) S 1 7 7 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4250 2 3";
+        assert_eq!(parse_began(stat), Some(42));
+        assert_eq!(parse_began(&stat.replace(" S ", " Z ")), None);
+        assert_eq!(parse_began("7 (a) S 1"), None);
+        let own = std::process::id();
+        assert!(lives_since(own, clock::now_s() + 1) && !lives_since(own, clock::now_s() - 1_000_000));
+        assert!(!lives_since(u32::MAX, clock::now_s()));
     }
 
     #[test]

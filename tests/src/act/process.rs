@@ -7,6 +7,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Command, ExitStatus};
+use std::time::Duration;
 use std::{env, thread};
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -15,11 +16,18 @@ use rustix::fs::{MemfdFlags, Mode, OFlags};
 use rustix::process::{Signal, getpid, kill_process};
 
 use super::{REFUSED, attempt};
+use crate::suite::wait::pause;
 
 /// In a child process, which is this program once more.
 pub(super) fn child(rest: &[String]) -> Result<u8> {
     let own = env::current_exe().context("finding myself")?;
     ended(Command::new(own).arg("act").args(rest).status()?)
+}
+
+/// After so many seconds.
+pub(super) fn after(seconds: u64, rest: &[String]) -> Result<u8> {
+    pause(Duration::from_secs(seconds));
+    Ok(attempt(rest))
 }
 
 /// In a thread.

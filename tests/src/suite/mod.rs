@@ -8,7 +8,7 @@ mod demo;
 mod hooks;
 mod refuse;
 mod shell;
-mod wait;
+pub(crate) mod wait;
 
 use std::any::Any;
 use std::env;
