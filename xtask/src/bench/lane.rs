@@ -42,7 +42,7 @@ pub(super) fn full() -> Vec<String> {
 
 /// Those of the product whose figures are the same on a busy host, and what they are compared with.
 pub(super) fn quick() -> Vec<String> {
-    passes(&["base", "outsider", "stockade-10", "stockade-1000", "starts"])
+    passes(&["base", "outsider", "stockade-10", "stockade-1000"])
 }
 
 /// Every configuration three times in a row, but for those that are not measured in series.

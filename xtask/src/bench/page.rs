@@ -57,8 +57,7 @@ cargo xtask bench --check   # compares with the record instead, and fails where 
 cargo xtask bench --only agent-500 --renew   # measures a part anew, and keeps the rest of the page
 ```
 
-`cargo xtask test` compares too, without the agent's figures and the configurations that are not stockade's, but with what
-each program takes during a start. A figure is worse when
+`cargo xtask test` compares too, without the agent's figures and the configurations that are not stockade's. A figure is worse when
 what it adds to the base exceeds the recorded one by more than 5 %, or by more than the noise of its operation
 (`xtask/src/bench/operations.rs`) where that is larger.
 
