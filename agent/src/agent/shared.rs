@@ -235,9 +235,9 @@ impl<E: Enforcer> Shared<E> {
     pub fn sweep(&self) -> Result<(), CoreError> {
         let mut core = locked(&self.core);
         for path in cgroup::runs() {
-            let row = cgroup::id_of(&path).and_then(|id| core.subjects.get(&id));
+            let bound = || cgroup::id_of(&path).and_then(|id| core.subjects.get(&id));
             if cgroup::is_empty(&path)
-                && !row.is_some_and(is_elsewhere)
+                && !bound().is_some_and(is_running)
                 && let Err(error) = cgroup::remove(&path)
             {
                 tracing::debug!(%error, cgroup = %path.display(), "not removed yet");
@@ -262,7 +262,7 @@ fn mode_of(word: &str) -> Result<Mode, String> {
 
 /// Whether the subject's first process still runs, wherever. One that has left its cgroup keeps its label, and is judged by
 /// what is known of its subject.
-fn is_elsewhere(row: &SubjectRow) -> bool {
+fn is_running(row: &SubjectRow) -> bool {
     process::lives_since(row.init_pid, row.bound_at + 1)
 }
 

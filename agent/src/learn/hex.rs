@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::pattern::{Pattern, Piece};
+use super::pattern::{Pattern, Piece, runs};
 
 /// So many values of a counter make it one.
 const VALUES: usize = 6;
@@ -27,11 +27,6 @@ pub(super) fn hex_series<'a>(names: impl Iterator<Item = Name<'a>>) -> BTreeMap<
         }
     }
     found
-}
-
-/// The runs of letters and digits of a name, and what stands between them, each by itself.
-fn runs(name: &[u8]) -> impl Iterator<Item = &[u8]> {
-    name.chunk_by(|a, b| a.is_ascii_alphanumeric() && b.is_ascii_alphanumeric())
 }
 
 fn is_counter(run: &[u8]) -> bool {

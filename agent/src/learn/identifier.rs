@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::pattern::{Pattern, Piece, numbers};
+use super::pattern::{Pattern, Piece, numbers, runs};
 
 /// Shortest identifier: a random part of a pod's name.
 const SHORTEST: usize = 10;
@@ -42,8 +42,7 @@ pub(super) fn with_identifiers(name: &[u8], is_number: impl Fn(usize, &[u8]) -> 
 /// Where the identifiers of a name are.
 fn identifiers(name: &[u8]) -> Vec<Range<usize>> {
     let mut end = 0;
-    let runs: Vec<Range<usize>> = name
-        .chunk_by(|a, b| a.is_ascii_alphanumeric() && b.is_ascii_alphanumeric())
+    let runs: Vec<Range<usize>> = runs(name)
         .map(|run| {
             end += run.len();
             end - run.len()..end

@@ -139,6 +139,11 @@ pub fn numbers(name: &[u8], is_number: impl Fn(usize, &[u8]) -> bool) -> Pattern
     pattern
 }
 
+/// The runs of letters and digits of a name, and what stands between them, each byte by itself.
+pub(super) fn runs(name: &[u8]) -> impl Iterator<Item = &[u8]> {
+    name.chunk_by(|a, b| a.is_ascii_alphanumeric() && b.is_ascii_alphanumeric())
+}
+
 /// Whether the component is a number and nothing else.
 pub fn is_number(component: &[u8]) -> bool {
     !component.is_empty() && component.iter().all(u8::is_ascii_digit)
