@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use super::process::stat_fields;
+
 /// Where the unified hierarchy is mounted.
 pub const ROOT: &str = "/sys/fs/cgroup";
 /// Parent of the cgroups made for `stockade run`, below [`ROOT`].
@@ -136,10 +138,9 @@ pub fn has_outsider(path: &Path, init: u32) -> bool {
     })
 }
 
-/// The parent in the text of a `/proc/PID/stat`; the name in parentheses may hold anything.
+/// The parent in the text of a `/proc/PID/stat`.
 fn parse_parent(stat: &str) -> Option<u32> {
-    let (_, rest) = stat.rsplit_once(')')?;
-    rest.split_ascii_whitespace().nth(1)?.parse().ok()
+    stat_fields(stat)?.nth(1)?.parse().ok()
 }
 
 /// Whether no process is left in the cgroup at `path` or below it.

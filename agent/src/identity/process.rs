@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
+use std::str::SplitAsciiWhitespace;
 
 use crate::clock;
 use crate::events::record::text;
@@ -77,10 +78,14 @@ pub fn lives_since(pid: u32, until: i64) -> bool {
     began().is_some_and(|began| began <= until)
 }
 
+/// The fields of a `/proc/PID/stat` from the state on. The name in parentheses before them may hold anything.
+pub(super) fn stat_fields(stat: &str) -> Option<SplitAsciiWhitespace<'_>> {
+    stat.rsplit_once(')').map(|(_, rest)| rest.split_ascii_whitespace())
+}
+
 /// When the process of a `/proc/PID/stat` began, in seconds since boot; `None` once it has ended.
 fn parse_began(stat: &str) -> Option<i64> {
-    let (_, rest) = stat.rsplit_once(')')?;
-    let mut fields = rest.split_ascii_whitespace();
+    let mut fields = stat_fields(stat)?;
     fields.next().filter(|state| !matches!(*state, "Z" | "X"))?;
     Some(fields.nth(18)?.parse::<i64>().ok()? / TICKS)
 }
