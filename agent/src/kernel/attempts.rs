@@ -25,6 +25,11 @@ const QUOTACTL: i64 = 179;
 const ADD_KEY: i64 = 248;
 const KEYCTL: i64 = 250;
 const IOPRIO_SET: i64 = 251;
+const SHMAT: i64 = 30;
+const SHMCTL: i64 = 31;
+const SHMGET: i64 = 29;
+const SEMCTL: i64 = 66;
+const MSGCTL: i64 = 71;
 const SETSOCKOPT: i64 = 54;
 const SETPRIORITY: i64 = 141;
 const UNSHARE: i64 = 272;
@@ -47,14 +52,33 @@ const KEYCTL_DESCRIBE: i64 = 6;
 const KEY_SPEC_THREAD_KEYRING: i64 = -1;
 const CLONE_NEWUSER: i64 = 0x1000_0000;
 const SIOCGIFINDEX: i64 = 0x8933;
+const IPC_PRIVATE: i64 = 0;
+const IPC_RMID: i64 = 0;
+const IPC_INFO: i64 = 3;
 const SOL_IP: i64 = 0;
 const IP_OPTIONS: i64 = 4;
 /// Smallest size of the attributes of a performance event.
 const PERF_ATTR_SIZE: u32 = 64;
 
-/// Makes what has to be there before the canary is labelled, a key of its own thread; its number.
-pub(super) fn prepare() -> io::Result<i64> {
-    add_key()
+/// What has to be there before the canary is labelled.
+pub(super) struct Prepared {
+    /// A key of its own thread.
+    key: io::Result<i64>,
+    /// Shared memory that is gone with the canary.
+    memory: io::Result<i64>,
+}
+
+/// Makes it.
+pub(super) fn prepare() -> Prepared {
+    Prepared { key: add_key(), memory: add_memory() }
+}
+
+/// Shared memory that was removed already: it lasts, and can be attached again, while this process has it.
+fn add_memory() -> io::Result<i64> {
+    let memory = answer(SHMGET, [IPC_PRIVATE, 4096, 0o600, 0, 0])?;
+    let attached = answer(SHMAT, [memory, 0, 0, 0, 0]);
+    answer(SHMCTL, [memory, IPC_RMID, 0, 0, 0])?;
+    attached.map(|_| memory)
 }
 
 fn add_key() -> io::Result<i64> {
@@ -62,8 +86,8 @@ fn add_key() -> io::Result<i64> {
     answer(ADD_KEY, [kind, name, name, 1, KEY_SPEC_THREAD_KEYRING])
 }
 
-/// Tries everything; `module` is a file that holds no module and is not open for writing, `key` what [`prepare`] made.
-pub(super) fn powers(module: &File, key: io::Result<i64>, mut note: impl FnMut(Hook, io::Result<()>)) {
+/// Tries everything; `module` is a file that holds no module and is not open for writing.
+pub(super) fn powers(module: &File, prepared: Prepared, mut note: impl FnMut(Hook, io::Result<()>)) {
     let plain = |result: rustix::io::Result<()>| result.map_err(io::Error::from);
     // What is in use is not unmounted so, and the root directory cannot be moved onto itself.
     note(Hook::SbUmount, plain(unmount("/proc", UnmountFlags::EXPIRE)));
@@ -92,12 +116,18 @@ pub(super) fn powers(module: &File, key: io::Result<i64>, mut note: impl FnMut(H
     // Neither a time nor a zone: nothing is set.
     note(Hook::Settime, call(SETTIMEOFDAY, [0; 5]));
     note(Hook::Quotactl, call(QUOTACTL, [Q_SYNC, 0, 0, 0, 0]));
-    if let Ok(key) = key {
+    if let Ok(key) = prepared.key {
         note(Hook::KeyPermission, call(KEYCTL, [KEYCTL_DESCRIBE, key, 0, 0, 0]));
     }
     note(Hook::KeyAlloc, add_key().map(drop));
     let mut buffer = [0_u64; 32];
     let at = ptr::from_mut(&mut buffer) as i64;
+    if let Ok(memory) = prepared.memory {
+        note(Hook::IpcPermission, call(SHMAT, [memory, 0, 0, 0, 0]));
+    }
+    note(Hook::ShmCtl, call(SHMCTL, [0, IPC_INFO, at, 0, 0]));
+    note(Hook::SemCtl, call(SEMCTL, [0, 0, IPC_INFO, at, 0]));
+    note(Hook::MsgCtl, call(MSGCTL, [0, IPC_INFO, at, 0, 0]));
     note(Hook::Bpf, bpf(bpf_cmd::BPF_PROG_GET_NEXT_ID, &blank()).map(drop));
     let mut array = blank();
     array.__bindgen_anon_1.map_type = bpf_map_type::BPF_MAP_TYPE_ARRAY as u32;

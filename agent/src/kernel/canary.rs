@@ -200,7 +200,7 @@ fn attempts(place: &Path) -> io::Result<io::Error> {
     let socket = UdpSocket::bind("127.0.0.1:0");
     let listener = TcpListener::bind("127.0.0.1:0");
     let module = fs::File::open(&exe)?;
-    let key = super::attempts::prepare();
+    let prepared = super::attempts::prepare();
     // Where it is a file of its own, opening it would be refused.
     let own = pidfd_open(getpid(), PidfdFlags::empty());
     let (file, directory, new) = (place.join(FILE), place.join(SUBDIRECTORY), place.join(NEW));
@@ -247,7 +247,7 @@ fn attempts(place: &Path) -> io::Result<io::Error> {
     let mounted = mount(c"none", &directory, c"stockade-canary", MountFlags::empty(), None);
     note(Hook::SbMount, is_denied(mounted.map_err(io::Error::from)));
     note(Hook::Chroot, is_denied(chroot("/").map_err(io::Error::from)));
-    super::attempts::powers(&module, key, |hook, result| match result {
+    super::attempts::powers(&module, prepared, |hook, result| match result {
         Ok(()) => powers.push(format!("+{}", hook.name())),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             powers.push(hook.name().to_owned());

@@ -82,6 +82,10 @@ facilities! {
     Jit = "jit", "make anonymous memory executable";
     /// Being asked by the kernel.
     Fanotify = "fanotify", "let the kernel ask it before others open, read or start a file";
+    /// System V IPC with the host.
+    Ipc = "ipc", "use shared memory, semaphores and message queues of System V IPC in the host's namespace";
+    /// Programs in the kernel that see a socket's packets.
+    SocketFilters = "socket_filters", "attach filters to sockets";
 }
 
 impl Facility {

@@ -215,6 +215,14 @@ hooks! {
     Prctl = "task_prctl" / "stockade_prctl";
     /// Judges becoming one whom the kernel asks before a file is opened.
     Notify = "path_notify" / "stockade_notify" beyond "the kernel asks nobody before a file is opened";
+    /// Judges using an object of System V IPC: memory, semaphores, a queue of messages.
+    IpcPermission = "ipc_permission" / "stockade_ipc" beyond "the kernel has no System V IPC";
+    /// Judges changing and removing shared memory.
+    ShmCtl = "shm_shmctl" / "stockade_shmctl" beyond "the kernel has no System V IPC";
+    /// Judges changing and removing semaphores.
+    SemCtl = "sem_semctl" / "stockade_semctl" beyond "the kernel has no System V IPC";
+    /// Judges changing and removing a queue of messages.
+    MsgCtl = "msg_queue_msgctl" / "stockade_msgctl" beyond "the kernel has no System V IPC";
 }
 
 const _: () = assert!(Hook::COUNT <= Hook::ROOM);

@@ -109,6 +109,10 @@ fields! {
     fs_root_dentry = "fs_struct"."root.dentry";
     /// Mount namespace.
     nsproxy_mounts = "nsproxy"."mnt_ns";
+    /// Namespace of System V IPC.
+    nsproxy_ipc = "nsproxy"."ipc_ns";
+    /// Number of such a namespace; a kernel without System V IPC may have none.
+    ipc_number = "ipc_namespace"."ns.inum" optional;
     /// Number of the last change of a mount namespace.
     mounts_event = "mnt_namespace"."event";
     /// Directory entry of a path.

@@ -14,6 +14,7 @@ mod facility;
 mod file;
 mod fork;
 mod inherited;
+mod ipc;
 mod judge;
 mod kernel;
 mod label;
@@ -344,6 +345,26 @@ fn stockade_prctl(ctx: LsmContext) -> i32 {
 #[lsm(hook = "path_notify")]
 fn stockade_notify(ctx: LsmContext) -> i32 {
     facility::notify(before!(&ctx, Notify), ctx.arg(1))
+}
+
+#[lsm(hook = "ipc_permission")]
+fn stockade_ipc(ctx: LsmContext) -> i32 {
+    ipc::hook(before!(&ctx, IpcPermission), Hook::IpcPermission)
+}
+
+#[lsm(hook = "shm_shmctl")]
+fn stockade_shmctl(ctx: LsmContext) -> i32 {
+    ipc::hook(before!(&ctx, ShmCtl), Hook::ShmCtl)
+}
+
+#[lsm(hook = "sem_semctl")]
+fn stockade_semctl(ctx: LsmContext) -> i32 {
+    ipc::hook(before!(&ctx, SemCtl), Hook::SemCtl)
+}
+
+#[lsm(hook = "msg_queue_msgctl")]
+fn stockade_msgctl(ctx: LsmContext) -> i32 {
+    ipc::hook(before!(&ctx, MsgCtl), Hook::MsgCtl)
 }
 
 #[panic_handler]

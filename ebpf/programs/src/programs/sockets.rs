@@ -30,6 +30,7 @@ const ICMP: u32 = 1;
 const ICMPV6: u32 = 58;
 
 const SOL_IP: u32 = 0;
+const SOL_SOCKET: u32 = 1;
 const SOL_TCP: u32 = 6;
 const SOL_IPV6: u32 = 41;
 const IP_OPTIONS: u32 = 4;
@@ -41,6 +42,10 @@ const IPV6_2292RTHDR: u32 = 5;
 const IPV6_RTHDRDSTOPTS: u32 = 55;
 const IPV6_RTHDR: u32 = 57;
 const IPV6_TRANSPARENT: u32 = 75;
+const SO_ATTACH_FILTER: u32 = 26;
+const SO_ATTACH_BPF: u32 = 50;
+const SO_ATTACH_REUSEPORT_CBPF: u32 = 51;
+const SO_ATTACH_REUSEPORT_EBPF: u32 = 52;
 
 /// `socket_create(family, type, protocol, kern)`.
 #[inline(always)]
@@ -79,10 +84,20 @@ fn facility_of(family: u32, kind: u32, protocol: u32) -> Option<Facility> {
 pub(crate) fn setsockopt(ctx: &LsmContext) -> i32 {
     let before = before!(ctx, Setsockopt);
     let (level, option): (u32, u32) = (ctx.arg(1), ctx.arg(2));
-    if before != 0 || !goes_elsewhere(level, option) {
+    let facility = if goes_elsewhere(level, option) {
+        Facility::RawSockets
+    } else if level == SOL_SOCKET && attaches(option) {
+        Facility::SocketFilters
+    } else {
         return before;
-    }
-    facility::hook(before, Hook::Setsockopt, Facility::RawSockets)
+    };
+    facility::hook(before, Hook::Setsockopt, facility)
+}
+
+/// Whether this option hands the kernel a program that sees the socket's packets.
+#[inline(always)]
+fn attaches(option: u32) -> bool {
+    matches!(option, SO_ATTACH_FILTER | SO_ATTACH_BPF | SO_ATTACH_REUSEPORT_CBPF | SO_ATTACH_REUSEPORT_EBPF)
 }
 
 /// Whether with this option packets are sent to somebody else than the peer, or as somebody else.
