@@ -19,7 +19,7 @@ use super::maps::REFUSED;
 use super::opened::only_appends;
 use super::place::judge_place;
 use super::rounds::{CONTINUE, STOP, rounds};
-use super::{count, label, quick};
+use super::{count, label, quick, special};
 
 /// Descriptors that are looked at: as many as a process can have by default.
 const DESCRIPTORS: u32 = 1 << 20;
@@ -83,7 +83,11 @@ extern "C" fn judge_one(descriptor: u32, all: &mut All) -> i64 {
         // A path would say something else than where it is.
         dentry = core::ptr::null_mut();
     }
-    if judge_place(dentry, mount, access) != ALLOW {
+    let answer = match judge_place(dentry, mount, access) {
+        ALLOW => label::tag(task).map_or(ALLOW, |tag| special::judge_unknown(tag, file, access)),
+        denied => denied,
+    };
+    if answer != ALLOW {
         let inode = probe!(file, file_inode as u64).unwrap_or(0);
         let marked = REFUSED.insert(file as u64, inode, 0).is_ok();
         all.flags |= if marked { REFUSES } else { REFUSES_ALL };
@@ -197,6 +201,11 @@ pub(crate) fn receive(ctx: &LsmContext) -> i32 {
         access |= access::APPEND;
     }
     let access = unknown(access);
+    // Before anything is remembered of it, by which it could be opened again.
+    let answer = special::judge(tag, file, access);
+    if answer != ALLOW {
+        return answer;
+    }
     let wanted = || access;
     if quick::remembered(task, tag, file, wanted) || quick::unremembered(task, tag, file, wanted, || true) {
         return ALLOW;

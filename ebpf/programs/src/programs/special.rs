@@ -40,28 +40,61 @@ const MEMORY: [u8; 4] = *b"mem\0";
 #[inline(always)]
 pub(crate) fn judge(tag: Tag, file: Pointer, wanted: AccessSet) -> i32 {
     let inode: Pointer = load!(file, file_inode as Pointer);
-    let kind = u32::from(load!(inode, inode_mode as u16)) & S_IFMT;
+    let facility = facility_of(
+        u32::from(load!(inode, inode_mode as u16)),
+        || load!(inode, inode_device as u32),
+        wanted,
+        || load!(super_block(file), sb_magic as u64),
+        || load!(file, file_dentry as Pointer),
+    );
+    facility.map_or(ALLOW, |facility| facility::judge(tag, facility))
+}
+
+/// The same of a file that the verifier knows nothing about. What cannot be read is the worst that it may be.
+#[inline(always)]
+pub(crate) fn judge_unknown(tag: Tag, file: Pointer, wanted: AccessSet) -> i32 {
+    let inode = probe!(file, file_inode as Pointer).unwrap_or(core::ptr::null_mut());
+    let dentry = || probe!(file, file_dentry as Pointer).unwrap_or(core::ptr::null_mut());
+    let facility = facility_of(
+        probe!(inode, inode_mode as u16).map_or(S_IFBLK, u32::from),
+        || probe!(inode, inode_device as u32).unwrap_or(0),
+        wanted,
+        || {
+            let sb = probe!(dentry(), dentry_sb as Pointer);
+            sb.and_then(|sb| probe!(sb, sb_magic as u64)).unwrap_or(SYSFS)
+        },
+        dentry,
+    );
+    facility.map_or(ALLOW, |facility| facility::judge(tag, facility))
+}
+
+/// What it takes to open such a file, besides a rule for its path. What is not needed is not asked for.
+#[inline(always)]
+fn facility_of(
+    mode: u32,
+    device: impl Fn() -> u32,
+    wanted: AccessSet,
+    magic: impl Fn() -> u64,
+    dentry: impl Fn() -> Pointer,
+) -> Option<Facility> {
+    let kind = mode & S_IFMT;
     if kind == S_IFCHR || kind == S_IFBLK {
-        if kind == S_IFCHR && is_harmless_device(load!(inode, inode_device as u32)) {
-            return ALLOW;
-        }
-        return facility::judge(tag, Facility::Devices);
+        let harmless = kind == S_IFCHR && is_harmless_device(device());
+        return if harmless { None } else { Some(Facility::Devices) };
     }
     if wanted & CHANGES == 0 {
-        return ALLOW;
+        return None;
     }
-    let magic: u64 = load!(super_block(file), sb_magic as u64);
-    let facility = match magic {
-        SYSFS | DEBUGFS | TRACEFS | SECURITYFS | CONFIGFS | EFIVARFS | BINFMTFS => Facility::Sysctl,
-        CGROUP | CGROUP2 => Facility::Cgroup,
-        PROC => match stockade_setting(address(load!(file, file_dentry as Pointer))) {
-            OF_PROCESS => return ALLOW,
-            MEMORY_OF_PROCESS => Facility::Ptrace,
-            OF_KERNEL | 3.. => Facility::Sysctl,
+    match magic() {
+        SYSFS | DEBUGFS | TRACEFS | SECURITYFS | CONFIGFS | EFIVARFS | BINFMTFS => Some(Facility::Sysctl),
+        CGROUP | CGROUP2 => Some(Facility::Cgroup),
+        PROC => match stockade_setting(address(dentry())) {
+            OF_PROCESS => None,
+            MEMORY_OF_PROCESS => Some(Facility::Ptrace),
+            OF_KERNEL | 3.. => Some(Facility::Sysctl),
         },
-        0.. => return ALLOW,
-    };
-    facility::judge(tag, facility)
+        0.. => None,
+    }
 }
 
 /// Judges making or removing a directory in `parent`.
