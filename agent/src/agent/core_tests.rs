@@ -67,8 +67,8 @@ impl Enforcer for Fake {
         self.bound.remove(&cgroup);
         Ok(())
     }
-    fn is_labelled(&self, _pid: u32) -> Result<bool, KernelError> {
-        Ok(false)
+    fn subject_of(&self, _pid: u32) -> Result<Option<u64>, KernelError> {
+        Ok(None)
     }
     fn bound(&self) -> Result<Vec<(u64, SubjectEntry)>, KernelError> {
         Ok(self.bound.iter().map(|(cgroup, entry)| (*cgroup, *entry)).collect())

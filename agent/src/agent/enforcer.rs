@@ -24,8 +24,8 @@ pub trait Enforcer: Send + 'static {
     fn started(&mut self, cgroup: u64, started: u64) -> Result<(), KernelError>;
     /// Makes a cgroup no subject. Processes that are labelled keep their label.
     fn unbind(&mut self, cgroup: u64) -> Result<(), KernelError>;
-    /// Whether a process is labelled. An error when it is gone.
-    fn is_labelled(&self, pid: u32) -> Result<bool, KernelError>;
+    /// The subject of a process, by its cgroup id; `None` without a label. An error when it is gone.
+    fn subject_of(&self, pid: u32) -> Result<Option<u64>, KernelError>;
     /// Every subject.
     fn bound(&self) -> Result<Vec<(u64, SubjectEntry)>, KernelError>;
     /// Counts.
@@ -73,8 +73,8 @@ impl Enforcer for Kernel {
         Self::unbind(self, cgroup)
     }
 
-    fn is_labelled(&self, pid: u32) -> Result<bool, KernelError> {
-        Self::is_labelled(self, pid)
+    fn subject_of(&self, pid: u32) -> Result<Option<u64>, KernelError> {
+        Self::subject_of(self, pid)
     }
 
     fn bound(&self) -> Result<Vec<(u64, SubjectEntry)>, KernelError> {

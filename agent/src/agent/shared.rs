@@ -1,5 +1,6 @@
 //! What the agent's tasks share, and the answers to what the command line asks.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,7 +20,7 @@ use crate::clock;
 use crate::control::server::{Answer, Caller};
 use crate::control::{Bind, ProfileRef, Request, Response, Run};
 use crate::identity::{Names, cgroup, process};
-use crate::kernel;
+use crate::kernel::{self, KernelError};
 use crate::profile;
 use crate::store::subjects::SubjectRow;
 
@@ -53,9 +54,9 @@ pub struct Handler<E>(pub Arc<Shared<E>>);
 
 impl<E: Enforcer> Answer for Handler<E> {
     fn refusal(&self, caller: Caller) -> Option<String> {
-        let message = match caller.pid.map(|pid| locked(&self.0.core).kernel().is_labelled(pid)) {
-            Some(Ok(false)) => return None,
-            Some(Ok(true)) => "a confined process may not ask the agent".to_owned(),
+        let message = match caller.pid.map(|pid| locked(&self.0.core).kernel().subject_of(pid)) {
+            Some(Ok(None)) => return None,
+            Some(Ok(Some(_))) => "a confined process may not ask the agent".to_owned(),
             Some(Err(error)) => {
                 format!("the agent cannot tell whether it is a confined process that asks: {error}")
             }
@@ -231,19 +232,20 @@ impl<E: Enforcer> Shared<E> {
         });
     }
 
-    /// Lets go of what is gone, and removes the cgroups of runs that ended.
+    /// Lets go of the subjects of which nothing runs any more, and removes the cgroups of runs that ended. What has left
+    /// its cgroup keeps its label, and is judged by what is known of its subject.
     pub fn sweep(&self) -> Result<(), CoreError> {
         let mut core = locked(&self.core);
-        for path in cgroup::runs() {
-            let bound = || cgroup::id_of(&path).and_then(|id| core.subjects.get(&id));
-            if cgroup::is_empty(&path)
-                && !bound().is_some_and(is_running)
-                && let Err(error) = cgroup::remove(&path)
-            {
-                tracing::debug!(%error, cgroup = %path.display(), "not removed yet");
+        let empty: Vec<_> = cgroup::runs().into_iter().filter(|path| cgroup::is_empty(path)).collect();
+        let is_quiet = empty.is_empty() && !core.subjects.values().any(has_no_cgroup);
+        let running = if is_quiet { Ok(HashSet::new()) } else { running(core.kernel()) };
+        match running {
+            Ok(running) => {
+                remove_runs(&empty, &running);
+                core.sweep(clock::now_s(), |row| has_no_cgroup(row) && !running.contains(&row.cgroup))?;
             }
+            Err(error) => tracing::warn!(%error, "subjects that may have ended stay for now"),
         }
-        core.sweep(clock::now_s(), |row| cgroup::id_of(&row.path) != Some(row.cgroup))?;
         core.kernel_mut().tidy()?;
         if let Err(error) = core.kernel_mut().guard_again() {
             // It was told before; what is there anew may be on its way.
@@ -260,10 +262,31 @@ fn mode_of(word: &str) -> Result<Mode, String> {
         .ok_or_else(|| format!("`{word}` is not a mode; use learn, audit or enforce"))
 }
 
-/// Whether the subject's first process still runs, wherever. One that has left its cgroup keeps its label, and is judged by
-/// what is known of its subject.
-fn is_running(row: &SubjectRow) -> bool {
-    process::lives_since(row.init_pid, row.bound_at + 1)
+fn has_no_cgroup(row: &SubjectRow) -> bool {
+    cgroup::id_of(&row.path) != Some(row.cgroup)
+}
+
+/// Removes those of the cgroups whose subjects are not `running`.
+fn remove_runs(empty: &[PathBuf], running: &HashSet<u64>) {
+    for path in empty {
+        let is_running = cgroup::id_of(path).is_some_and(|id| running.contains(&id));
+        if !is_running && let Err(error) = cgroup::remove(path) {
+            tracing::debug!(%error, cgroup = %path.display(), "not removed yet");
+        }
+    }
+}
+
+/// The subjects of which something runs, in whatever cgroup.
+fn running(kernel: &impl Enforcer) -> Result<HashSet<u64>, KernelError> {
+    let mut found = HashSet::new();
+    for pid in process::all().map_err(KernelError::file("cannot list", "/proc"))? {
+        match kernel.subject_of(pid) {
+            Ok(subject) => found.extend(subject.filter(|_| process::runs(pid))),
+            Err(error) if process::runs(pid) => return Err(error),
+            Err(_) => {}
+        }
+    }
+    Ok(found)
 }
 
 /// Whether the subject's first process still runs in its cgroup.

@@ -212,7 +212,7 @@ fn is_free(kernel: &Kernel) -> Result<(), AgentError> {
     let pid = std::process::id();
     let cgroup = crate::identity::cgroup::of_process(pid).ok().map(|cgroup| cgroup.id);
     let bound = kernel.bound()?.iter().any(|(bound, _)| Some(*bound) == cgroup);
-    if bound || kernel.is_labelled(pid)? { Err(AgentError::Confined) } else { Ok(()) }
+    if bound || kernel.subject_of(pid)?.is_some() { Err(AgentError::Confined) } else { Ok(()) }
 }
 
 fn first_look(

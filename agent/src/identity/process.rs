@@ -1,15 +1,12 @@
 //! What `/proc` says of a process. All of it is gone when the process is.
 
-use std::fs::{self, File};
-use std::io::Read as _;
+use std::fs::{self, DirEntry, File};
+use std::io::{self, Read as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::str::SplitAsciiWhitespace;
 
-use crate::clock;
 use crate::events::record::text;
 
-/// What `/proc` counts in a second.
-const TICKS: i64 = 100;
 /// Longest argument list kept, in bytes.
 const ARGS_MAX: u64 = 4096;
 
@@ -66,16 +63,25 @@ fn parse_root_kind(mounts: &str) -> Option<&str> {
     after.split(' ').next()
 }
 
-/// Whether `pid` has not ended and began at `until`, in seconds since the epoch, or before: it is the process that had the
-/// number then.
-pub fn lives_since(pid: u32, until: i64) -> bool {
-    let read = |path: String| fs::read_to_string(path).ok();
-    let began = || {
-        let began = parse_began(&read(format!("/proc/{pid}/stat"))?)?;
-        let up: i64 = read("/proc/uptime".to_owned())?.split('.').next()?.parse().ok()?;
-        Some(clock::now_s() - up + began)
-    };
-    began().is_some_and(|began| began <= until)
+/// Every process, also those that have ended and were not waited for.
+pub fn all() -> io::Result<Vec<u32>> {
+    let mut pids = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        pids.extend(entry?.file_name().to_str().and_then(|name| name.parse::<u32>().ok()));
+    }
+    Ok(pids)
+}
+
+/// Whether any thread of `pid` has not ended.
+pub fn runs(pid: u32) -> bool {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return false };
+    let stat = |thread: DirEntry| fs::read_to_string(thread.path().join("stat")).ok();
+    threads.filter_map(Result::ok).filter_map(stat).any(|stat| is_running(&stat))
+}
+
+/// Whether the thread of this `stat` has not ended.
+fn is_running(stat: &str) -> bool {
+    stat_fields(stat).and_then(|mut fields| fields.next()).is_some_and(|state| !matches!(state, "Z" | "X"))
 }
 
 /// The fields of a `/proc/PID/stat` from the state on. The name in parentheses before them may hold anything.
@@ -83,15 +89,8 @@ pub(super) fn stat_fields(stat: &str) -> Option<SplitAsciiWhitespace<'_>> {
     stat.rsplit_once(')').map(|(_, rest)| rest.split_ascii_whitespace())
 }
 
-/// When the process of a `/proc/PID/stat` began, in seconds since boot; `None` once it has ended.
-fn parse_began(stat: &str) -> Option<i64> {
-    let mut fields = stat_fields(stat)?;
-    fields.next().filter(|state| !matches!(*state, "Z" | "X"))?;
-    Some(fields.nth(18)?.parse::<i64>().ok()? / TICKS)
-}
-
 /// The boot that is running.
-pub fn boot_id() -> std::io::Result<String> {
+pub fn boot_id() -> io::Result<String> {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned())
 }
 
@@ -120,14 +119,12 @@ mod tests {
     }
 
     #[test]
-    fn began() {
-        let stat = "7 (a) b) S 1 7 7 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4250 2 3";
-        assert_eq!(parse_began(stat), Some(42));
-        assert_eq!(parse_began(&stat.replace(" S ", " Z ")), None);
-        assert_eq!(parse_began("7 (a) S 1"), None);
+    fn running() {
+        assert!(is_running("7 (a) b) S 1 7 7 0") && is_running("7 (Z) R 1"));
+        assert!(!is_running("7 (a) b) Z 1 7 7 0") && !is_running("7 (a"));
         let own = std::process::id();
-        assert!(lives_since(own, clock::now_s() + 1) && !lives_since(own, clock::now_s() - 1_000_000));
-        assert!(!lives_since(u32::MAX, clock::now_s()));
+        assert!(runs(own) && all().unwrap().contains(&own));
+        assert!(!runs(u32::MAX));
     }
 
     #[test]

@@ -189,7 +189,7 @@ impl KernelError {
         move |source| Self::Map { map, source: Box::new(source) }
     }
 
-    pub(super) fn file(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn file(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::File { doing, path: path.into(), source }
     }
 }

@@ -299,13 +299,13 @@ impl Kernel {
         self.maps.unbind(cgroup)
     }
 
-    /// Whether the process is labelled.
-    pub fn is_labelled(&self, pid: u32) -> Result<bool, KernelError> {
+    /// The subject of a process, by its cgroup id; `None` without a label. An error when it is gone.
+    pub fn subject_of(&self, pid: u32) -> Result<Option<u64>, KernelError> {
         let gone = |error| KernelError::file("cannot look at", format!("/proc/{pid}"))(error);
         let process = i32::try_from(pid).ok().and_then(Pid::from_raw);
         let process = process.ok_or_else(|| gone(io::ErrorKind::NotFound.into()))?;
         let pidfd = pidfd_open(process, PidfdFlags::empty()).map_err(|errno| gone(errno.into()))?;
-        self.maps.is_labelled(&pidfd)
+        self.maps.subject_of(&pidfd)
     }
 
     /// Every bound cgroup.

@@ -181,11 +181,11 @@ impl Maps {
         self.labels.insert(pidfd.as_raw_fd(), Shared(label), 0).map_err(KernelError::map(LABELS))
     }
 
-    /// Whether the process that `pidfd` refers to is labelled.
-    pub(super) fn is_labelled(&self, pidfd: &OwnedFd) -> Result<bool, KernelError> {
+    /// The subject of the process that `pidfd` refers to; `None` without a label.
+    pub(super) fn subject_of(&self, pidfd: &OwnedFd) -> Result<Option<u64>, KernelError> {
         match self.labels.get(&pidfd.as_raw_fd(), 0) {
-            Ok(_) => Ok(true),
-            Err(error) if is_absent(&error) => Ok(false),
+            Ok(Shared(label)) => Ok(Some(label.subject)),
+            Err(error) if is_absent(&error) => Ok(None),
             Err(error) => Err(KernelError::map(LABELS)(error)),
         }
     }

@@ -68,6 +68,7 @@ fn perform(words: &[String]) -> Result<u8> {
         "child" => process::child(rest),
         "thread" => process::thread(rest),
         "cgroup" => process::cgroup(word(0)?, &rest[1..]),
+        "orphan" => process::orphan(rest),
         "after" => process::after(word(0)?.parse()?, &rest[1..]),
         "join" => process::join(word(0)?, &rest[1..]),
         "chdir" => process::chdir(word(0)?, 1, &rest[1..]),

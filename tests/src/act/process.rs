@@ -24,6 +24,13 @@ pub(super) fn child(rest: &[String]) -> Result<u8> {
     ended(Command::new(own).arg("act").args(rest).status()?)
 }
 
+/// In a child process that goes on when this one has ended.
+pub(super) fn orphan(rest: &[String]) -> Result<u8> {
+    let own = env::current_exe().context("finding myself")?;
+    Command::new(own).arg("act").args(rest).spawn()?;
+    Ok(0)
+}
+
 /// After so many seconds.
 pub(super) fn after(seconds: u64, rest: &[String]) -> Result<u8> {
     pause(Duration::from_secs(seconds));
