@@ -14,7 +14,7 @@ use super::formless::{any_name, guarded};
 use super::glob::Origin;
 use super::how::{How, Width};
 use super::names::{SERIES, name_patterns};
-use super::numbered::numbered;
+use super::numbered::{attached, numbered};
 use super::pattern::{Pattern, Piece, is_number, must_stay_literal};
 use super::siblings::same_ending;
 use super::trees::{Tree, trees};
@@ -228,7 +228,8 @@ fn patterns<'a>(
     let mut patterns = BTreeMap::new();
     let mut dirs: BTreeMap<&[u8], Vec<Entry<'a, '_>>> = BTreeMap::new();
     for (path, file) in files {
-        if let Some(pattern) = numbered(path) {
+        let attached = || (file.access == access::READ).then(|| attached(path)).flatten();
+        if let Some(pattern) = numbered(path).or_else(attached) {
             patterns.insert(*path, pattern);
             continue;
         }

@@ -56,6 +56,47 @@ fn machine(path: &[u8]) -> Option<Pattern> {
     Some(pattern)
 }
 
+/// What `/sys` says of a disk or a network interface, wherever that is attached and whatever it is called; `None` for
+/// anything else. Only for what is read: to write there changes the machine.
+pub(super) fn attached(path: &[u8]) -> Option<Pattern> {
+    const DEVICES: &[u8] = b"/sys/devices";
+    // Some disks stand right below what they are attached to.
+    const QUEUE: &[u8] = b"queue";
+    let components: Vec<&[u8]> =
+        path.strip_prefix(DEVICES)?.strip_prefix(b"/")?.split(|byte| *byte == b'/').collect();
+    let last = |kind: &[u8]| components.iter().rposition(|component| *component == kind);
+    let (kind, name, rest) = match last(QUEUE) {
+        Some(queue) => (QUEUE, None, components.get(queue + 1..)?),
+        None => {
+            let (kind, at) =
+                [&b"block"[..], b"net"].into_iter().find_map(|kind| Some((kind, last(kind)?)))?;
+            (kind, Some(components.get(at + 1)?), components.get(at + 2..)?)
+        }
+    };
+    if rest.is_empty() || components.first() == Some(&&b"system"[..]) {
+        return None;
+    }
+    let mut pattern = Pattern::literal(DEVICES);
+    pattern.push_literal(b"/");
+    pattern.push(Piece::Components);
+    pattern.push_literal(b"/");
+    pattern.push_literal(kind);
+    if name.is_some() {
+        pattern.push_literal(b"/");
+        pattern.push(Piece::Name(Vec::new()));
+    }
+    for component in rest {
+        pattern.push_literal(b"/");
+        // A part of a disk begins with its name.
+        if name.is_some_and(|name| component.starts_with(name)) {
+            pattern.push(Piece::Name(Vec::new()));
+        } else {
+            pattern.push_literal(component);
+        }
+    }
+    Some(pattern)
+}
+
 fn terminal(path: &[u8]) -> Option<Pattern> {
     const TERMINALS: &[u8] = b"/dev/pts/";
     path.strip_prefix(TERMINALS).filter(|name| is_number(name))?;
@@ -84,14 +125,43 @@ mod tests {
         }
         for path in [
             "/proc/sys/kernel/pid_max",
+            "/sys/devices/virtual/block/loop0/size",
             "/proc/self/status",
             "/sys/devices/system/cpu/online",
             "/sys/devices/system/cpu/cpufreq",
-            "/sys/devices/virtual/block/loop0/size",
             "/dev/pts/ptmx",
             "/dev/sda1",
         ] {
             assert_eq!(numbered(path.as_bytes()), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_attached() {
+        for (path, glob) in [
+            (
+                "/sys/devices/pci0000:00/0000:00:01.0/virtio0/block/vda/queue/rotational",
+                "/sys/devices/**/queue/rotational",
+            ),
+            (
+                "/sys/devices/pci0000:00/0000:02:00.0/nvme/nvme0/nvme0n1/queue/logical_block_size",
+                "/sys/devices/**/queue/logical_block_size",
+            ),
+            ("/sys/devices/virtual/block/dm-0/dm/name", "/sys/devices/**/block/*/dm/name"),
+            ("/sys/devices/pci0000:00/virtio0/block/vda/vda1/size", "/sys/devices/**/block/*/*/size"),
+            ("/sys/devices/virtual/net/lo/mtu", "/sys/devices/**/net/*/mtu"),
+        ] {
+            assert_eq!(attached(path.as_bytes()).and_then(|pattern| pattern.glob()).as_deref(), Some(glob));
+        }
+        for path in [
+            "/sys/devices/system/cpu/online",
+            "/sys/devices/pci0000:00/0000:00:01.0/vendor",
+            "/sys/devices/pci0000:00/virtio0/block/vda",
+            "/sys/devices/virtual/net",
+            "/sys/devices/virtual/block/loop0/queue",
+            "/sys/block/vda/queue/rotational",
+        ] {
+            assert_eq!(attached(path.as_bytes()), None, "{path}");
         }
     }
 }

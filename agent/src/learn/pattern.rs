@@ -15,6 +15,8 @@ pub enum Piece {
     Hex,
     /// Any bytes but `/`, up to the end of a name that ends so.
     Name(Vec<u8>),
+    /// Any number of whole components, also none: the glob `**`.
+    Components,
 }
 
 /// A path or a part of one.
@@ -34,7 +36,7 @@ impl Pattern {
         match self.0.last_mut() {
             _ if bytes.is_empty() => {}
             Some(Piece::Literal(literal)) => literal.extend_from_slice(bytes),
-            Some(Piece::Number | Piece::Any(_) | Piece::Hex | Piece::Name(_)) | None => {
+            Some(Piece::Number | Piece::Any(_) | Piece::Hex | Piece::Name(_) | Piece::Components) | None => {
                 self.0.push(Piece::Literal(bytes.to_vec()))
             }
         }
@@ -44,7 +46,9 @@ impl Pattern {
     pub fn push(&mut self, piece: Piece) {
         match piece {
             Piece::Literal(bytes) => self.push_literal(&bytes),
-            Piece::Number | Piece::Any(_) | Piece::Hex | Piece::Name(_) => self.0.push(piece),
+            Piece::Number | Piece::Any(_) | Piece::Hex | Piece::Name(_) | Piece::Components => {
+                self.0.push(piece)
+            }
         }
     }
 
@@ -64,7 +68,7 @@ impl Pattern {
     pub fn is_random(&self, most: usize) -> bool {
         let own = self.0.iter().map(|piece| match piece {
             Piece::Literal(bytes) => bytes.len(),
-            Piece::Number | Piece::Any(_) | Piece::Hex | Piece::Name(_) => 0,
+            Piece::Number | Piece::Any(_) | Piece::Hex | Piece::Name(_) | Piece::Components => 0,
         });
         own.sum::<usize>() <= most && self.0.iter().any(|piece| matches!(piece, Piece::Any(_)))
     }
@@ -81,6 +85,7 @@ impl Pattern {
                 Piece::Number => glob.push_str("[0-9]*"),
                 Piece::Any(count) => glob.extend(std::iter::repeat_n('?', *count)),
                 Piece::Hex => glob.push_str("[0-9a-f]*"),
+                Piece::Components => glob.push_str("**"),
                 Piece::Name(ending) => {
                     glob.push('*');
                     std::str::from_utf8(ending).ok()?;
@@ -98,6 +103,8 @@ impl Pattern {
             let left = match piece {
                 Piece::Literal(bytes) => rest.strip_prefix(bytes.as_slice()),
                 Piece::Number => behind(rest, u8::is_ascii_digit),
+                // Of paths: no single name has them.
+                Piece::Components => None,
                 Piece::Hex => behind(rest, |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')),
                 Piece::Name(ending) => {
                     let end = rest.iter().position(|byte| *byte == b'/').unwrap_or(rest.len());
