@@ -4,7 +4,8 @@
 //! packages are known: if everything that the glob matches came with one package, then the cost of the names
 //! that were not seen is that of saying which of the package's files are used, the logarithm of the number of ways to
 //! choose them, and half of what it costs to let in anything. Without that knowledge a glob costs the same for each
-//! directory or tree.
+//! directory or tree. And each file of the image that is let in without having been seen costs a little: a few rules
+//! fewer are not worth a fifth of the image.
 
 use super::how::How;
 use super::pattern::looks_secret;
@@ -23,6 +24,8 @@ const SAME_ENDING: usize = 700;
 const WHOLE: usize = 1100;
 /// What it costs to let in any name of a directory that holds other things than that: as much as some hundred names.
 pub(super) const FORMLESS: usize = 60_000;
+/// What it costs besides to let in a file of the image that was not seen: a hundred or so cost what a rule does.
+const UNSEEN: usize = 1;
 /// What the cheapest glob for an ending costs at least.
 pub(super) const CHEAPEST: usize = RULE + SIBLINGS / 8;
 
@@ -77,8 +80,8 @@ pub(super) struct Glob {
 
 /// What the image holds of the names that a glob matches.
 enum Holds {
-    /// Nothing is known of it, or they came with several packages or with none.
-    Any,
+    /// So many files, which came with several packages or with none; or nothing is known of it.
+    Any(usize),
     /// So many files, all of this package.
     Package(String, usize),
     /// Something that came with no package and looks like a secret.
@@ -97,15 +100,19 @@ impl Glob {
             Kind::Whole => Some(2 * FORMLESS),
             Kind::Versions(_) => None,
         };
+        let seen = |counts: &dyn Fn(&[u8]) -> bool| {
+            all.iter().filter(|path| glob.covers(path) && counts(path)).count()
+        };
         let price = match glob.holds(how) {
             Holds::Secret => None,
-            Holds::Any => any,
+            Holds::Any(files) => any.map(|any| any + UNSEEN * files.saturating_sub(seen(&|_| true))),
             Holds::Package(package, files) => {
-                let seen = all.iter().filter(|path| glob.covers(path) && how.owner(path).is_some()).count();
+                let seen = seen(&|path| how.owner(path).is_some());
                 let which = choices(files, seen);
                 glob.origin = Some(Origin { package, files, seen });
+                let unseen = UNSEEN * files.saturating_sub(seen);
                 // One library is what it was, by another name.
-                Some(any.map_or(0, |any| any.min(any / 2 + which)))
+                Some(any.map_or(0, |any| any.min(any / 2 + which) + unseen))
             }
         };
         glob.cost = RULE + BYTE * glob.text().len() + how.width.price(price?)?;
@@ -113,7 +120,7 @@ impl Glob {
     }
 
     fn holds(&self, how: How<'_>) -> Holds {
-        let Some(packages) = how.packages else { return Holds::Any };
+        let Some(packages) = how.packages else { return Holds::Any(0) };
         let mut package: Option<&str> = None;
         let (mut files, mut one) = (0, true);
         for (path, owner) in packages.below(&self.dir).filter(|(path, _)| self.covers(path)) {
@@ -127,7 +134,7 @@ impl Glob {
         }
         match package.filter(|_| one) {
             Some(package) => Holds::Package(package.to_owned(), files),
-            None => Holds::Any,
+            None => Holds::Any(files),
         }
     }
 

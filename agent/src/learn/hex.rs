@@ -2,12 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::pattern::{Pattern, Piece, runs};
+use super::pattern::{Case, Pattern, Piece, runs};
 
 /// So many values of a counter make it one.
 const VALUES: usize = 6;
 /// Digits of the longest counter.
 const LONGEST: usize = 16;
+/// What is no longer is not random: the directories among which a cache spreads its files, `00` to `FF`.
+const SHORT: usize = 2;
+/// What a counter of a fixed length begins with.
+const PADDING: &[u8] = b"00";
 /// Stands for a counter; no name holds it.
 const COUNTER: u8 = 0;
 
@@ -15,70 +19,78 @@ const COUNTER: u8 = 0;
 pub(super) type Name<'a> = (&'a [u8], bool);
 
 /// Patterns for those of the names that differ in counters alone. Only what was made tells that something is one.
-pub(super) fn hex_series<'a>(names: impl Iterator<Item = Name<'a>>) -> BTreeMap<&'a [u8], Pattern> {
-    let mut forms: BTreeMap<Vec<u8>, Vec<Name<'a>>> = BTreeMap::new();
-    for (name, made) in names {
-        forms.entry(form(name)).or_default().push((name, made));
-    }
+pub(super) fn hex_series<'a>(names: impl Iterator<Item = Name<'a>> + Clone) -> BTreeMap<&'a [u8], Pattern> {
     let mut found = BTreeMap::new();
-    for (form, alike) in forms {
-        if let Some(pattern) = series(&form, &alike) {
-            found.extend(alike.into_iter().map(|(name, _)| (name, pattern.clone())));
+    for case in [Case::Lower, Case::Upper] {
+        let mut forms: BTreeMap<Vec<u8>, Vec<Name<'a>>> = BTreeMap::new();
+        for (name, made) in names.clone() {
+            forms.entry(case.form(name)).or_default().push((name, made));
+        }
+        for (form, alike) in forms {
+            if let Some(pattern) = case.series(&form, &alike) {
+                for (name, _) in alike {
+                    found.entry(name).or_insert_with(|| pattern.clone());
+                }
+            }
         }
     }
     found
 }
 
-fn is_counter(run: &[u8]) -> bool {
-    run.len() <= LONGEST && run.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-}
-
-/// The name with all that could be a counter taken out.
-fn form(name: &[u8]) -> Vec<u8> {
-    let mut form = Vec::new();
-    for run in runs(name) {
-        if is_counter(run) { form.push(COUNTER) } else { form.extend_from_slice(run) }
+impl Case {
+    fn is_counter(self, run: &[u8]) -> bool {
+        run.len() <= LONGEST && run.iter().all(|byte| self.is_digit(*byte))
     }
-    form
-}
 
-fn series(form: &[u8], alike: &[Name<'_>]) -> Option<Pattern> {
-    let made: Vec<Vec<&[u8]>> = alike
-        .iter()
-        .filter(|(_, made)| *made)
-        .map(|(name, _)| runs(name).filter(|run| is_counter(run)).collect())
-        .collect();
-    if made.len() < VALUES {
-        return None;
-    }
-    let mut pattern = Pattern::default();
-    let mut at = 0;
-    let mut counts = false;
-    for part in form.chunk_by(|a, b| *a != COUNTER && *b != COUNTER) {
-        if part != [COUNTER] {
-            pattern.push_literal(part);
-            continue;
+    /// The name with all that could be a counter taken out.
+    fn form(self, name: &[u8]) -> Vec<u8> {
+        let mut form = Vec::new();
+        for run in runs(name) {
+            if self.is_counter(run) { form.push(COUNTER) } else { form.extend_from_slice(run) }
         }
-        let values: BTreeSet<&[u8]> = made.iter().filter_map(|counters| counters.get(at).copied()).collect();
-        at += 1;
-        match values.first() {
-            Some(only) if values.len() == 1 => pattern.push_literal(only),
-            Some(_) | None => {
-                pattern.push(Piece::Hex);
-                counts |= is_count(&values);
+        form
+    }
+
+    fn series(self, form: &[u8], alike: &[Name<'_>]) -> Option<Pattern> {
+        let made: Vec<Vec<&[u8]>> = alike
+            .iter()
+            .filter(|(_, made)| *made)
+            .map(|(name, _)| runs(name).filter(|run| self.is_counter(run)).collect())
+            .collect();
+        if made.len() < VALUES {
+            return None;
+        }
+        let mut pattern = Pattern::default();
+        let mut at = 0;
+        let mut counts = false;
+        for part in form.chunk_by(|a, b| *a != COUNTER && *b != COUNTER) {
+            if part != [COUNTER] {
+                pattern.push_literal(part);
+                continue;
+            }
+            let values: BTreeSet<&[u8]> =
+                made.iter().filter_map(|counters| counters.get(at).copied()).collect();
+            at += 1;
+            match values.first() {
+                Some(only) if values.len() == 1 => pattern.push_literal(only),
+                Some(_) | None => {
+                    pattern.push(Piece::Hex(self));
+                    counts |= is_count(&values);
+                }
             }
         }
+        counts.then_some(pattern)
     }
-    counts.then_some(pattern)
 }
 
-/// Whether these are values of one counter: of several lengths, as what is random is not, and most with a digit, as words
-/// are not.
+/// Whether these are values of one counter: most with a digit, as words are not, and not of one length, as what is random
+/// is, unless they are short or begin with zeroes.
 fn is_count(values: &BTreeSet<&[u8]>) -> bool {
     let lengths: BTreeSet<usize> = values.iter().map(|value| value.len()).collect();
     let with = |what: fn(&u8) -> bool| values.iter().filter(|value| value.iter().any(what)).count();
+    let padded = values.iter().all(|value| value.len() <= SHORT || value.starts_with(PADDING));
     values.len() >= VALUES
-        && lengths.len() > 1
+        && (lengths.len() > 1 || padded)
         && with(u8::is_ascii_alphabetic) > 0
         && with(u8::is_ascii_digit) * 2 >= values.len()
 }
@@ -99,6 +111,18 @@ mod tests {
         assert_eq!(globs(&names, true), one);
         assert_eq!(globs(&names, false), BTreeSet::new());
         assert_eq!(globs(&names[..5], true), BTreeSet::new());
+    }
+
+    #[test]
+    fn counters_of_a_fixed_length() {
+        let only = |glob: &str| BTreeSet::from([glob.to_owned()]);
+        let files: Vec<String> = (0..40).map(|n| format!("{n:08X}")).collect();
+        assert_eq!(globs(&files, true), only("[0-9A-F]*"));
+        let fan: Vec<String> = (0..16).map(|n| format!("{n:02X}")).collect();
+        assert_eq!(globs(&fan, true), only("[0-9A-F]*"));
+        let objects: Vec<String> = (0..9).map(|n| format!("{:02x}", n * 29)).collect();
+        assert_eq!(globs(&objects, true), only("[0-9a-f]*"));
+        assert_eq!(globs(&fan, false), BTreeSet::new());
     }
 
     #[test]

@@ -11,12 +11,31 @@ pub enum Piece {
     Number,
     /// So many bytes, any but `/`.
     Any(usize),
-    /// A number in hexadecimal: the glob `[0-9a-f]*`.
-    Hex,
+    /// A number in hexadecimal: the glob `[0-9a-f]*` or `[0-9A-F]*`.
+    Hex(Case),
     /// Any bytes but `/`, up to the end of a name that ends so.
     Name(Vec<u8>),
     /// Any number of whole components, also none: the glob `**`.
     Components,
+}
+
+/// How the digits above nine are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Case {
+    /// `a` to `f`.
+    Lower,
+    /// `A` to `F`.
+    Upper,
+}
+
+impl Case {
+    /// Whether this is a hexadecimal digit.
+    pub fn is_digit(self, byte: u8) -> bool {
+        match self {
+            Self::Lower => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+            Self::Upper => matches!(byte, b'0'..=b'9' | b'A'..=b'F'),
+        }
+    }
 }
 
 /// A path or a part of one.
@@ -36,9 +55,8 @@ impl Pattern {
         match self.0.last_mut() {
             _ if bytes.is_empty() => {}
             Some(Piece::Literal(literal)) => literal.extend_from_slice(bytes),
-            Some(Piece::Number | Piece::Any(_) | Piece::Hex | Piece::Name(_) | Piece::Components) | None => {
-                self.0.push(Piece::Literal(bytes.to_vec()))
-            }
+            Some(Piece::Number | Piece::Any(_) | Piece::Hex(_) | Piece::Name(_) | Piece::Components)
+            | None => self.0.push(Piece::Literal(bytes.to_vec())),
         }
     }
 
@@ -46,7 +64,7 @@ impl Pattern {
     pub fn push(&mut self, piece: Piece) {
         match piece {
             Piece::Literal(bytes) => self.push_literal(&bytes),
-            Piece::Number | Piece::Any(_) | Piece::Hex | Piece::Name(_) | Piece::Components => {
+            Piece::Number | Piece::Any(_) | Piece::Hex(_) | Piece::Name(_) | Piece::Components => {
                 self.0.push(piece)
             }
         }
@@ -68,7 +86,7 @@ impl Pattern {
     pub fn is_random(&self, most: usize) -> bool {
         let own = self.0.iter().map(|piece| match piece {
             Piece::Literal(bytes) => bytes.len(),
-            Piece::Number | Piece::Any(_) | Piece::Hex | Piece::Name(_) | Piece::Components => 0,
+            Piece::Number | Piece::Any(_) | Piece::Hex(_) | Piece::Name(_) | Piece::Components => 0,
         });
         own.sum::<usize>() <= most && self.0.iter().any(|piece| matches!(piece, Piece::Any(_)))
     }
@@ -84,7 +102,8 @@ impl Pattern {
                 }
                 Piece::Number => glob.push_str("[0-9]*"),
                 Piece::Any(count) => glob.extend(std::iter::repeat_n('?', *count)),
-                Piece::Hex => glob.push_str("[0-9a-f]*"),
+                Piece::Hex(Case::Lower) => glob.push_str("[0-9a-f]*"),
+                Piece::Hex(Case::Upper) => glob.push_str("[0-9A-F]*"),
                 Piece::Components => glob.push_str("**"),
                 Piece::Name(ending) => {
                     glob.push('*');
@@ -105,7 +124,7 @@ impl Pattern {
                 Piece::Number => behind(rest, u8::is_ascii_digit),
                 // Of paths: no single name has them.
                 Piece::Components => None,
-                Piece::Hex => behind(rest, |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')),
+                Piece::Hex(case) => behind(rest, |byte| case.is_digit(*byte)),
                 Piece::Name(ending) => {
                     let end = rest.iter().position(|byte| *byte == b'/').unwrap_or(rest.len());
                     rest.split_at_checked(end)
