@@ -5,7 +5,7 @@
 //! that were not seen is that of saying which of the package's files are used, the logarithm of the number of ways to
 //! choose them, and half of what it costs to let in anything. Without that knowledge a glob costs the same for each
 //! directory or tree. And each file of the image that is let in without having been seen costs a little: a few rules
-//! fewer are not worth a fifth of the image.
+//! fewer are not worth a large part of the image.
 
 use super::how::How;
 use super::pattern::looks_secret;
