@@ -59,33 +59,17 @@ fn machine(path: &[u8]) -> Option<Pattern> {
 /// What `/sys` says of a disk or a network interface, wherever that is attached and whatever it is called; `None` for
 /// anything else. Only for what is read: to write there changes the machine.
 pub(super) fn attached(path: &[u8]) -> Option<Pattern> {
-    const DEVICES: &[u8] = b"/sys/devices";
-    // Some disks stand right below what they are attached to.
-    const QUEUE: &[u8] = b"queue";
-    let components: Vec<&[u8]> =
-        path.strip_prefix(DEVICES)?.strip_prefix(b"/")?.split(|byte| *byte == b'/').collect();
-    let last = |kind: &[u8]| components.iter().rposition(|component| *component == kind);
-    let (kind, name, rest) = match last(QUEUE) {
-        Some(queue) => (QUEUE, None, components.get(queue + 1..)?),
-        None => {
-            let (kind, at) =
-                [&b"block"[..], b"net"].into_iter().find_map(|kind| Some((kind, last(kind)?)))?;
-            (kind, Some(components.get(at + 1)?), components.get(at + 2..)?)
-        }
-    };
-    if rest.is_empty() || components.first() == Some(&&b"system"[..]) {
+    const DEVICES: &[u8] = b"/sys/devices/";
+    let components: Vec<&[u8]> = path.strip_prefix(DEVICES)?.split(|byte| *byte == b'/').collect();
+    if components.first() == Some(&&b"system"[..]) {
         return None;
     }
+    let (kind, name, rest) = queue(&components).or_else(|| named(&components))?;
     let mut pattern = Pattern::literal(DEVICES);
-    pattern.push_literal(b"/");
     pattern.push(Piece::Components);
     pattern.push_literal(b"/");
     pattern.push_literal(kind);
-    if name.is_some() {
-        pattern.push_literal(b"/");
-        pattern.push(Piece::Name(Vec::new()));
-    }
-    for component in rest {
+    for component in name.iter().chain(rest).copied() {
         pattern.push_literal(b"/");
         // A part of a disk begins with its name.
         if name.is_some_and(|name| component.starts_with(name)) {
@@ -95,6 +79,25 @@ pub(super) fn attached(path: &[u8]) -> Option<Pattern> {
         }
     }
     Some(pattern)
+}
+
+/// What is below a device, taken apart: its kind, its name where that stands behind the kind, and what is asked of it.
+type Attached<'a> = (&'a [u8], Option<&'a [u8]>, &'a [&'a [u8]]);
+
+/// `…/queue/WHAT`. Some disks stand right below what they are attached to.
+fn queue<'a>(components: &'a [&'a [u8]]) -> Option<Attached<'a>> {
+    let at = components.iter().rposition(|component| *component == b"queue")?;
+    let rest = components.get(at + 1..).filter(|rest| !rest.is_empty())?;
+    Some((b"queue", None, rest))
+}
+
+/// `…/block/NAME/WHAT` and `…/net/NAME/WHAT`.
+fn named<'a>(components: &'a [&'a [u8]]) -> Option<Attached<'a>> {
+    [&b"block"[..], b"net"].into_iter().find_map(|kind| {
+        let at = components.iter().rposition(|component| *component == kind)?;
+        let rest = components.get(at + 2..).filter(|rest| !rest.is_empty())?;
+        Some((kind, components.get(at + 1).copied(), rest))
+    })
 }
 
 fn terminal(path: &[u8]) -> Option<Pattern> {
@@ -109,6 +112,10 @@ fn terminal(path: &[u8]) -> Option<Pattern> {
 mod tests {
     use super::*;
 
+    fn shown(found: Option<Pattern>) -> Option<String> {
+        found.and_then(|pattern| pattern.glob())
+    }
+
     #[test]
     fn what_the_kernel_numbers() {
         for (path, glob) in [
@@ -121,7 +128,7 @@ mod tests {
             ("/sys/devices/system/node/node0/meminfo", "/sys/devices/system/node/node[0-9]*/meminfo"),
             ("/dev/pts/3", "/dev/pts/[0-9]*"),
         ] {
-            assert_eq!(numbered(path.as_bytes()).and_then(|pattern| pattern.glob()).as_deref(), Some(glob));
+            assert_eq!(shown(numbered(path.as_bytes())).as_deref(), Some(glob));
         }
         for path in [
             "/proc/sys/kernel/pid_max",
@@ -149,16 +156,16 @@ mod tests {
             ),
             ("/sys/devices/virtual/block/dm-0/dm/name", "/sys/devices/**/block/*/dm/name"),
             ("/sys/devices/pci0000:00/virtio0/block/vda/vda1/size", "/sys/devices/**/block/*/*/size"),
+            ("/sys/devices/virtual/block/loop0/queue", "/sys/devices/**/block/*/queue"),
             ("/sys/devices/virtual/net/lo/mtu", "/sys/devices/**/net/*/mtu"),
         ] {
-            assert_eq!(attached(path.as_bytes()).and_then(|pattern| pattern.glob()).as_deref(), Some(glob));
+            assert_eq!(shown(attached(path.as_bytes())).as_deref(), Some(glob));
         }
         for path in [
             "/sys/devices/system/cpu/online",
             "/sys/devices/pci0000:00/0000:00:01.0/vendor",
             "/sys/devices/pci0000:00/virtio0/block/vda",
             "/sys/devices/virtual/net",
-            "/sys/devices/virtual/block/loop0/queue",
             "/sys/block/vda/queue/rotational",
         ] {
             assert_eq!(attached(path.as_bytes()), None, "{path}");
