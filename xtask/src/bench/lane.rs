@@ -45,6 +45,25 @@ pub(super) fn quick() -> Vec<String> {
     passes(&["base", "outsider", "stockade-10", "stockade-1000"])
 }
 
+/// The name of a configuration, if there is one that is called so.
+pub(super) fn configuration(name: &str) -> Result<String, String> {
+    let (kind, count) = name.split_once('-').map_or((name, None), |(kind, count)| (kind, Some(count)));
+    let number = count.and_then(|count| count.parse::<usize>().ok());
+    let exists = match (kind, count.is_some()) {
+        ("base" | "floor" | "outsider" | "starts", false) => true,
+        ("apparmor" | "stockade" | "audit" | "learn", true) => number.is_some_and(|it| RULES.contains(&it)),
+        ("agent", true) => number.is_some_and(|subjects| subjects > 0),
+        _ => false,
+    };
+    exists.then(|| name.to_owned()).ok_or_else(|| {
+        let rules = RULES.map(|count| count.to_string()).join(", ");
+        format!(
+            "there is no such configuration; there are base, floor, outsider, starts, agent-SUBJECTS, and \
+             apparmor-, stockade-, audit- and learn- with a number of rules: {rules}"
+        )
+    })
+}
+
 /// Every configuration three times in a row, but for those that are not measured in series.
 fn passes(names: &[&str]) -> Vec<String> {
     let times = |name: &str| if name == "starts" || name.starts_with("agent-") { 1 } else { 3 };
@@ -149,4 +168,18 @@ fn given(project: &Project, plan: &[String]) -> Result<Vec<(PathBuf, String)>> {
 /// The directory in which the page lies.
 pub(super) fn docs(project: &Project) -> PathBuf {
     Path::new(&project.root).join("docs")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_configurations() {
+        assert!(full().iter().chain(&quick()).all(|name| configuration(name).is_ok()));
+        for name in ["", "bases", "base-10", "stockade", "stockade-11", "learn-x", "agent-0", "agent-", "-10"]
+        {
+            assert!(configuration(name).is_err(), "{name}");
+        }
+    }
 }

@@ -32,7 +32,7 @@ pub(crate) struct Options {
     #[arg(long)]
     quick: bool,
     /// Only these configurations, by name; the page is not written then, unless with `--renew`
-    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = lane::configuration)]
     only: Vec<String>,
     /// Take what was measured into the record and the page, and keep the rest of them
     #[arg(long, conflicts_with = "check")]
