@@ -16,6 +16,7 @@ use super::how::{How, Width};
 use super::names::{SERIES, name_patterns};
 use super::numbered::{attached, numbered};
 use super::pattern::{Pattern, Piece, is_number, must_stay_literal};
+use super::peers::Sockets;
 use super::siblings::same_ending;
 use super::trees::{Tree, trees};
 use super::{Seen, layout, peers};
@@ -65,8 +66,7 @@ pub(super) struct File {
 pub fn generalise<'a>(seen: impl IntoIterator<Item = &'a Seen>, how: How<'_>) -> Rules {
     let mut rules = Rules::default();
     let mut exec = BTreeSet::new();
-    let mut connected = BTreeSet::new();
-    let mut listened = BTreeSet::new();
+    let mut sockets = Sockets::default();
     let mut files: BTreeMap<&[u8], File> = BTreeMap::new();
     for one in seen {
         let object = one.object.as_slice();
@@ -78,10 +78,10 @@ pub fn generalise<'a>(seen: impl IntoIterator<Item = &'a Seen>, how: How<'_>) ->
                 exec.insert(object);
             }
             Operation::Connect => {
-                connected.insert(object);
+                sockets.connected.insert(object);
             }
             Operation::Listen => {
-                listened.insert(object);
+                sockets.listened.insert(object);
             }
             Operation::File => {
                 let file = files.entry(object).or_default();
@@ -105,8 +105,8 @@ pub fn generalise<'a>(seen: impl IntoIterator<Item = &'a Seen>, how: How<'_>) ->
     let drifted = rules.drifted.clone();
     exec.extend(drifted.iter().map(Vec::as_slice));
     file_rules(files, &exec, how, &mut rules);
-    rules.peers = peers::group(connected, &mut rules.refused);
-    rules.listen = peers::listeners(listened, &mut rules.refused);
+    rules.peers = peers::group(&sockets, how.width, &mut rules.refused);
+    rules.listen = peers::listeners(&sockets, how.width, &mut rules.refused);
     rules.refused.sort();
     rules.refused.dedup();
     rules

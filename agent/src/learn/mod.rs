@@ -1,5 +1,6 @@
 //! Learning: observations, their store, and the rules that are proposed from them.
 
+mod clients;
 pub mod complete;
 pub mod curve;
 mod date;

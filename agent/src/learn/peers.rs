@@ -1,23 +1,40 @@
 //! Peers that were seen, grouped as a profile writes them.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
-
 use ipnet::IpNet;
+use std::collections::{BTreeMap, BTreeSet};
 use stockade_abi::peer;
 
+use super::clients::{Inet, UNPRIVILEGED, answered, picked};
 use super::generalise::Refused;
+use super::how::Width;
 use crate::compile::escape;
 use crate::events::record::text;
 use crate::events::render::{Peer, protocol_word};
 use crate::profile::{ListenRule, PeerRule, PeerTarget, PortRange, Protocol};
 
-/// One rule for each address and protocol, and one for each unix socket. What no rule can say goes to
-/// `refused`.
-pub fn group<'a>(peers: impl IntoIterator<Item = &'a [u8]>, refused: &mut Vec<Refused>) -> Vec<PeerRule> {
-    let mut inet: BTreeMap<(IpAddr, u8), BTreeSet<u16>> = BTreeMap::new();
+/// Peers and local ports that were seen, as observations name them.
+#[derive(Default)]
+pub(super) struct Sockets<'a> {
+    pub(super) connected: BTreeSet<&'a [u8]>,
+    pub(super) listened: BTreeSet<&'a [u8]>,
+}
+
+impl Sockets<'_> {
+    /// Whether datagrams were waited for on a port that was chosen.
+    fn waits_for_datagrams(&self) -> bool {
+        self.listened.iter().any(|encoded| match Peer::parse(encoded) {
+            Some(Peer::Local { port, protocol }) => protocol == peer::UDP && port != 0,
+            Some(Peer::Inet { .. } | Peer::Unix(_) | Peer::Abstract(_)) | None => false,
+        })
+    }
+}
+
+/// One rule for each address and protocol, one for the clients of each network, and one for each unix socket. What no rule
+/// can say goes to `refused`.
+pub(super) fn group(sockets: &Sockets<'_>, width: Width, refused: &mut Vec<Refused>) -> Vec<PeerRule> {
+    let mut inet = Inet::new();
     let mut unix = BTreeSet::new();
-    for encoded in peers {
+    for encoded in &sockets.connected {
         let mut refuse = |object: String, why| refused.push(Refused { object, why });
         match Peer::parse(encoded) {
             Some(Peer::Inet { address, port, protocol }) => {
@@ -46,24 +63,31 @@ pub fn group<'a>(peers: impl IntoIterator<Item = &'a [u8]>, refused: &mut Vec<Re
             Some(Peer::Local { .. }) | None => refuse(text(encoded), "not a peer"),
         }
     }
+    let clients = if width != Width::Exact && sockets.waits_for_datagrams() {
+        answered(&mut inet)
+    } else {
+        BTreeSet::new()
+    };
+    let clients = clients.into_iter().map(|network| PeerRule {
+        to: PeerTarget::Net(network),
+        ports: vec![UNPRIVILEGED],
+        protocol: Some(Protocol::Udp),
+    });
     let inet = inet.into_iter().map(|((address, protocol), ports)| PeerRule {
         to: PeerTarget::Net(IpNet::from(address)),
-        ports: ranges(ports),
+        ports: ranges(ports, width),
         protocol: word(protocol),
     });
     let unix = unix.into_iter().map(|(is_abstract, name)| {
         PeerRule::new(if is_abstract { PeerTarget::Abstract(name) } else { PeerTarget::Unix(name) })
     });
-    inet.chain(unix).collect()
+    clients.chain(inet).chain(unix).collect()
 }
 
 /// One rule for each protocol that was listened with.
-pub fn listeners<'a>(
-    ports: impl IntoIterator<Item = &'a [u8]>,
-    refused: &mut Vec<Refused>,
-) -> Vec<ListenRule> {
+pub(super) fn listeners(sockets: &Sockets<'_>, width: Width, refused: &mut Vec<Refused>) -> Vec<ListenRule> {
     let mut seen: BTreeMap<u8, BTreeSet<u16>> = BTreeMap::new();
-    for encoded in ports {
+    for encoded in &sockets.listened {
         match Peer::parse(encoded) {
             Some(Peer::Local { port, protocol }) if word(protocol).is_some() => {
                 seen.entry(protocol).or_default().insert(port);
@@ -78,7 +102,7 @@ pub fn listeners<'a>(
         }
     }
     seen.into_iter()
-        .map(|(protocol, ports)| ListenRule { ports: ranges(ports), protocol: word(protocol) })
+        .map(|(protocol, ports)| ListenRule { ports: ranges(ports, width), protocol: word(protocol) })
         .collect()
 }
 
@@ -91,7 +115,8 @@ fn word(protocol: u8) -> Option<Protocol> {
 }
 
 /// Ports in order, neighbours as one range.
-fn ranges(ports: BTreeSet<u16>) -> Vec<PortRange> {
+fn ranges(mut ports: BTreeSet<u16>, width: Width) -> Vec<PortRange> {
+    let picked = width != Width::Exact && picked(&mut ports);
     let mut ranges: Vec<PortRange> = Vec::new();
     for port in ports {
         match ranges.last_mut() {
@@ -99,12 +124,19 @@ fn ranges(ports: BTreeSet<u16>) -> Vec<PortRange> {
             Some(_) | None => ranges.push(PortRange::one(port)),
         }
     }
+    if picked {
+        ranges.push(UNPRIVILEGED);
+    }
     ranges
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn shown(rules: &[impl ToString]) -> Vec<String> {
+        rules.iter().map(ToString::to_string).collect()
+    }
 
     fn v4(address: [u8; 4], port: u16, protocol: u8) -> Vec<u8> {
         [&[peer::V4, protocol][..], &address, &port.to_be_bytes()].concat()
@@ -124,10 +156,10 @@ mod tests {
             b"aname".to_vec(),
         ];
         let mut refused = Vec::new();
-        let rules = group(seen.iter().map(Vec::as_slice), &mut refused);
-        let shown: Vec<String> = rules.iter().map(ToString::to_string).collect();
+        let sockets =
+            Sockets { connected: seen.iter().map(Vec::as_slice).collect(), listened: BTreeSet::new() };
         assert_eq!(
-            shown,
+            shown(&group(&sockets, Width::Normal, &mut refused)),
             ["10.0.0.1 port 80-81,443 tcp", "10.0.0.1 port 0,53 udp", "unix:/run/x.sock", "unix:@name"]
         );
         assert_eq!(refused.len(), 2);
@@ -137,9 +169,45 @@ mod tests {
     fn ports_are_grouped_by_protocol() {
         let seen = [b"l\x06\0\x50", b"l\x06\0\x51", b"l\x06\0\0", b"l\x11\0\x35", b"l\x84\0\x01"];
         let mut refused = Vec::new();
-        let rules = listeners(seen.iter().map(|one| one.as_slice()), &mut refused);
-        let shown: Vec<String> = rules.iter().map(ToString::to_string).collect();
-        assert_eq!(shown, ["port 0,80-81 tcp", "port 53 udp"]);
+        let listened = seen.iter().map(|one| one.as_slice()).collect();
+        let sockets = Sockets { connected: BTreeSet::new(), listened };
+        assert_eq!(
+            shown(&listeners(&sockets, Width::Normal, &mut refused)),
+            ["port 0,80-81 tcp", "port 53 udp"]
+        );
         assert_eq!(refused.len(), 1);
+    }
+
+    #[test]
+    fn a_server_of_datagrams_answers() {
+        let clients: Vec<_> = (0..5)
+            .map(|n| v4([10, 0, 0, 1], 5000 + 7919 * n, peer::UDP))
+            .chain([v4([10, 0, 0, 1], 53, peer::UDP)])
+            .collect();
+        let connected: BTreeSet<&[u8]> = clients.iter().map(Vec::as_slice).collect();
+        let rules = |listened: &[&'static [u8]], width| {
+            let sockets =
+                Sockets { connected: connected.clone(), listened: listened.iter().copied().collect() };
+            shown(&group(&sockets, width, &mut Vec::new()))
+        };
+        let each = ["10.0.0.1 port 53,5000,12919,20838,28757,36676 udp"];
+        assert_eq!(
+            rules(&[b"l\x11\x14\xb4"], Width::Normal),
+            ["10.0.0.1 port 1024-65535 udp", "10.0.0.1 port 53 udp"]
+        );
+        assert_eq!(rules(&[b"l\x11\x14\xb4"], Width::Exact), each);
+        // Who waits for streams, or sends from a port of the kernel's choice, has no clients to answer.
+        assert_eq!(rules(&[b"l\x06\x14\xb4", b"l\x11\0\0"], Width::Normal), each);
+    }
+
+    #[test]
+    fn ports_picked_at_random() {
+        let passive: Vec<_> = (0..20_u16)
+            .map(|n| [&[b'l', peer::TCP][..], &(30_000 + 13 * n).to_be_bytes()].concat())
+            .chain([[&[b'l', peer::TCP][..], &21_u16.to_be_bytes()].concat()])
+            .collect();
+        let listened = passive.iter().map(Vec::as_slice).collect();
+        let sockets = Sockets { connected: BTreeSet::new(), listened };
+        assert_eq!(shown(&listeners(&sockets, Width::Normal, &mut Vec::new())), ["port 21,1024-65535 tcp"]);
     }
 }

@@ -1,0 +1,135 @@
+//! Ports that nobody chose: those of the clients that a server of datagrams answers, and those that are picked at random.
+//! The next client has another, and often another address.
+//!
+//! A stream belongs to who opened it, and answering needs no rule. A datagram is judged by where it goes, so a name server
+//! would need a rule for each client's port.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use stockade_abi::peer;
+
+use super::names::SERIES;
+use crate::profile::PortRange;
+
+/// Ports that a process may have without the right to any: one of them says nothing of what it is for.
+pub(super) const UNPRIVILEGED: PortRange = PortRange { first: 1024, last: u16::MAX };
+/// So many of these that one list of ports is longer than anybody would write, or read.
+const PICKED: usize = 16;
+/// Lengths of the prefixes in which clients are put together, for IPv4 and IPv6.
+const PREFIXES: [(u8, u8); 4] = [(24, 64), (16, 48), (8, 32), (0, 0)];
+
+/// Addresses with their protocols, and the ports there.
+pub(super) type Inet = BTreeMap<(IpAddr, u8), BTreeSet<u16>>;
+
+/// Takes the ports of clients out of `inet`, for one that waits for datagrams, and says in which networks clients are.
+pub(super) fn answered(inet: &mut Inet) -> BTreeSet<IpNet> {
+    let of_clients = |ports: &BTreeSet<u16>| ports.range(UNPRIVILEGED.first..).count();
+    let datagrams = inet.iter().filter(|((_, protocol), _)| *protocol == peer::UDP);
+    let clients: Vec<(IpAddr, usize)> = datagrams
+        .map(|((address, _), ports)| (*address, of_clients(ports)))
+        .filter(|(_, ports)| *ports > 0)
+        .collect();
+    if clients.iter().map(|(_, ports)| ports).sum::<usize>() < SERIES {
+        return BTreeSet::new();
+    }
+    for (address, _) in &clients {
+        if let Some(ports) = inet.get_mut(&(*address, peer::UDP)) {
+            ports.retain(|port| *port < UNPRIVILEGED.first);
+        }
+    }
+    inet.retain(|_, ports| !ports.is_empty());
+    networks(clients.into_iter().map(|(address, _)| address))
+}
+
+/// Takes out the unprivileged ports if they are so many that they were picked at random, and says whether.
+pub(super) fn picked(ports: &mut BTreeSet<u16>) -> bool {
+    let many = ports.range(UNPRIVILEGED.first..).count() >= PICKED;
+    if many {
+        ports.retain(|port| *port < UNPRIVILEGED.first);
+    }
+    many
+}
+
+/// The addresses, with a network in place of those of which it holds a series; the same for networks of networks.
+fn networks(addresses: impl Iterator<Item = IpAddr>) -> BTreeSet<IpNet> {
+    let mut networks: BTreeSet<IpNet> = addresses.map(IpNet::from).collect();
+    for (v4, v6) in PREFIXES {
+        let mut within: BTreeMap<IpNet, Vec<IpNet>> = BTreeMap::new();
+        for network in networks {
+            let length = if network.addr().is_ipv4() { v4 } else { v6 };
+            let outer = IpNet::new(network.addr(), length).map_or(network, |outer| outer.trunc());
+            within.entry(outer).or_default().push(network);
+        }
+        let series = |(outer, inner): (IpNet, Vec<IpNet>)| {
+            if inner.len() >= SERIES { vec![outer] } else { inner }
+        };
+        networks = within.into_iter().flat_map(series).collect();
+    }
+    networks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inet(peers: &[(&str, u16)]) -> Inet {
+        let mut inet = Inet::new();
+        for (address, port) in peers {
+            inet.entry((address.parse().unwrap(), peer::UDP)).or_default().insert(*port);
+        }
+        inet
+    }
+
+    fn shown(networks: BTreeSet<IpNet>) -> Vec<String> {
+        networks.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn clients_of_one_address() {
+        let mut peers = inet(&[
+            ("10.0.0.1", 53),
+            ("10.0.0.1", 2000),
+            ("10.0.0.1", 40_000),
+            ("10.0.0.1", 40_001),
+            ("fd00::7", 5000),
+        ]);
+        peers.insert(("10.0.0.9".parse().unwrap(), peer::TCP), BTreeSet::from([8080]));
+        assert_eq!(shown(answered(&mut peers)), ["10.0.0.1/32", "fd00::7/128"]);
+        let left: Vec<_> = peers.values().flatten().copied().collect();
+        assert_eq!(left, [53, 8080]);
+    }
+
+    #[test]
+    fn few_peers_are_no_clients() {
+        let mut peers = inet(&[("10.0.0.1", 8125), ("10.0.0.2", 4789), ("10.0.0.2", 53), ("10.0.0.3", 514)]);
+        let before = peers.clone();
+        assert_eq!(shown(answered(&mut peers)), [] as [String; 0]);
+        assert_eq!(peers, before);
+    }
+
+    #[test]
+    fn networks_of_clients() {
+        let of =
+            |addresses: &[&str]| shown(networks(addresses.iter().map(|address| address.parse().unwrap())));
+        assert_eq!(of(&["10.0.0.1", "10.0.0.2", "10.0.0.3"]), ["10.0.0.1/32", "10.0.0.2/32", "10.0.0.3/32"]);
+        assert_eq!(
+            of(&["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.1.4"]),
+            ["10.0.0.0/24", "10.0.1.4/32"]
+        );
+        assert_eq!(of(&["10.1.1.1", "10.1.2.1", "10.1.3.1", "10.1.4.1"]), ["10.1.0.0/16"]);
+        assert_eq!(of(&["1.1.1.1", "20.2.2.2", "30.3.3.3", "40.4.4.4"]), ["0.0.0.0/0"]);
+        assert_eq!(of(&["fd00::1", "fd00::2", "fd00::3", "fd00::4"]), ["fd00::/64"]);
+    }
+
+    #[test]
+    fn ports_that_were_picked() {
+        let mut few: BTreeSet<u16> = (1..16).map(|n| n * 3001).collect();
+        assert!(!picked(&mut few));
+        assert_eq!(few.len(), 15);
+        let mut many: BTreeSet<u16> = (1..20).map(|n| n * 3001).chain([80]).collect();
+        assert!(picked(&mut many));
+        assert_eq!(many, BTreeSet::from([80]));
+    }
+}
