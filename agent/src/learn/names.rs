@@ -103,9 +103,18 @@ fn identified<'a>(entries: &[(&'a [u8], &File)], found: &mut BTreeMap<&'a [u8], 
             forms.entry(pattern).or_default().push((*name, created(file)));
         }
     }
+    forms.retain(|_, alike| alike.iter().any(|(_, made)| *made));
+    let mut lengths: BTreeMap<Pattern, usize> = BTreeMap::new();
+    for open in forms.keys().filter_map(Pattern::of_any_length) {
+        *lengths.entry(open).or_default() += 1;
+    }
+    // Identifiers of two lengths will come in a third.
+    for (open, _) in lengths.into_iter().filter(|(_, lengths)| *lengths > 1) {
+        absorb(entries, &open, found);
+    }
     for (pattern, alike) in forms {
-        if alike.iter().any(|(_, made)| *made) {
-            found.extend(alike.into_iter().map(|(name, _)| (name, pattern.clone())));
+        for (name, _) in alike {
+            found.entry(name).or_insert_with(|| pattern.clone());
         }
     }
 }
@@ -123,4 +132,46 @@ fn absorb<'a>(entries: &[(&'a [u8], &File)], pattern: &Pattern, found: &mut BTre
 fn unnamed(name: &[u8]) -> Option<Pattern> {
     let number = name.strip_prefix(b"#")?.strip_suffix(b" (deleted)")?;
     is_number(number).then(|| numbers(name, |_, _| true))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use stockade_abi::access::{CREATE, READ};
+
+    use super::*;
+
+    fn globs(made: &[&str], read: &[&str]) -> BTreeSet<String> {
+        let file = |access| File { access, ..File::default() };
+        let (new, old) = (file(READ | CREATE), file(READ));
+        let entries = made.iter().map(|name| (name, &new)).chain(read.iter().map(|name| (name, &old)));
+        let found = name_patterns(entries.map(|(name, file)| (name.as_bytes(), file)));
+        found.values().filter_map(Pattern::glob).collect()
+    }
+
+    #[test]
+    fn identifiers_of_several_lengths() {
+        let mails =
+            ["1764655631.V33I1c4aM71234.mx", "1764655632.V33I1c4bM912345.mx", "1764655640.V33IbaM8123.mx"];
+        assert_eq!(globs(&mails, &[]), BTreeSet::from(["[0-9]*.*.mx".to_owned()]));
+        assert_eq!(globs(&mails[..1], &[]), BTreeSet::from(["[0-9]*.??????????????.mx".to_owned()]));
+        // Without anything that they have in common, any name would do.
+        let bare = ["a1b2c3d4e5f6", "a1b2c3d4e5f6a7"];
+        assert_eq!(globs(&bare, &[]), bare.map(|name| "?".repeat(name.len())).into());
+        assert_eq!(globs(&[], &mails), BTreeSet::new());
+    }
+
+    #[test]
+    fn a_random_name_has_no_dots() {
+        let made = ["10AF22C4", "9C71B0DD", "E5530AB1", "5E2B90F7", "8346.263"];
+        assert_eq!(name_of(&made, "10AF22C4").as_deref(), Some("????????"));
+        assert_ne!(name_of(&made, "8346.263").as_deref(), Some("????????"));
+    }
+
+    fn name_of(made: &[&str], name: &str) -> Option<String> {
+        let file = File { access: READ | CREATE, ..File::default() };
+        let found = name_patterns(made.iter().map(|name| (name.as_bytes(), &file)));
+        found.get(name.as_bytes()).and_then(Pattern::glob)
+    }
 }

@@ -91,6 +91,21 @@ impl Pattern {
         own.sum::<usize>() <= most && self.0.iter().any(|piece| matches!(piece, Piece::Any(_)))
     }
 
+    /// The same with its last part of fixed length open in length, too; `None` if more than a literal ending follows that,
+    /// or nothing else is left.
+    pub(super) fn of_any_length(&self) -> Option<Self> {
+        let at = self.0.iter().rposition(|piece| matches!(piece, Piece::Any(_)))?;
+        let ending = match self.0.get(at + 1..)? {
+            [] => Vec::new(),
+            [Piece::Literal(ending)] => ending.clone(),
+            _ => return None,
+        };
+        let mut pattern = Self(self.0.get(..at)?.to_vec());
+        let named = at > 0 || !ending.is_empty();
+        pattern.push(Piece::Name(ending));
+        named.then_some(pattern)
+    }
+
     /// The glob; `None` when a profile, which is text, cannot hold it.
     pub fn glob(&self) -> Option<String> {
         let mut glob = String::new();
@@ -115,7 +130,8 @@ impl Pattern {
         Some(glob)
     }
 
-    /// Whether `name` is of this form, a number being digits and nothing else. Narrower than the glob.
+    /// Whether `name` is of this form, a number being digits and nothing else, and what is random what such names are made
+    /// of. Narrower than the glob.
     pub fn fits(&self, name: &[u8]) -> bool {
         let mut rest = name;
         for piece in &self.0 {
@@ -132,7 +148,7 @@ impl Pattern {
                         .map(|(_, left)| left)
                 }
                 Piece::Any(count) => {
-                    rest.get(..*count).filter(|bytes| !bytes.contains(&b'/')).and(rest.get(*count..))
+                    rest.get(..*count).filter(|bytes| bytes.iter().all(random)).and(rest.get(*count..))
                 }
             };
             match left {
@@ -142,6 +158,11 @@ impl Pattern {
         }
         rest.is_empty()
     }
+}
+
+/// Whether random names are made of this.
+pub(super) fn random(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
 }
 
 /// What comes behind the digits of a number; `None` where there are none.

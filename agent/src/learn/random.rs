@@ -1,6 +1,6 @@
 //! Names with a random part, as `mkstemp`, hashes and UUIDs make them.
 
-use super::pattern::{Pattern, Piece};
+use super::pattern::{Pattern, Piece, random};
 
 /// Names needed before a random part is believed.
 const SIBLINGS: usize = 3;
@@ -44,20 +44,29 @@ fn window(names: &[&[u8]]) -> Option<(usize, usize)> {
     let differs = |at: usize| rest.iter().any(|name| name.get(at) != first.get(at));
     let mut start = (0..len).find(|at| differs(*at))?;
     let end = (0..len).rev().find(|at| differs(*at))? + 1;
-    let made_of = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     // Two random strings may begin alike by chance.
-    while end - start < SHORTEST && start > 0 && made_of(*first.get(start - 1)?) {
+    while end - start < SHORTEST && start > 0 && random(first.get(start - 1)?) {
         start -= 1;
     }
     let width = end - start;
     let parts: Option<Vec<&[u8]>> = names.iter().map(|name| name.get(start..end)).collect();
     let parts = parts?;
     let different = (start..end).filter(|at| differs(*at)).count();
-    let random = width >= SHORTEST
+    let is_random = width >= SHORTEST
         && different * 2 >= width
-        && parts.iter().all(|part| part.iter().all(|byte| made_of(*byte)))
-        && !parts.iter().all(|part| part.iter().all(u8::is_ascii_digit));
-    random.then_some((start, end))
+        && parts.iter().all(|part| part.iter().all(random))
+        && !parts.iter().all(|part| part.iter().all(u8::is_ascii_digit))
+        && parts.iter().filter(|part| is_word(part)).count() * 2 <= parts.len();
+    is_random.then_some((start, end))
+}
+
+/// Whether this could be a word: letters, small or capital but not both in turns.
+fn is_word(part: &[u8]) -> bool {
+    let Some((_, rest)) = part.split_first() else { return false };
+    let all = |small: bool| {
+        rest.iter().all(|byte| byte.is_ascii_punctuation() || byte.is_ascii_lowercase() == small)
+    };
+    !part.iter().any(u8::is_ascii_digit) && (all(true) || all(false))
 }
 
 #[cfg(test)]
@@ -99,6 +108,9 @@ mod tests {
     #[test]
     fn words_and_numbers_are_not_random() {
         assert_eq!(globs(&["report-a", "report-b", "report-c"]), [] as [String; 0]);
+        assert_eq!(globs(&["discard", "rewrite", "virtual", "tlsproxy"]), [] as [String; 0]);
+        assert_eq!(globs(&["LICENSE", "VERSION", "CHANGES"]), [] as [String; 0]);
+        assert_eq!(globs(&["qwzkvlpa", "x7_b2q9d", "k3m5zzat", "opqlrmnb"]), ["????????"]);
         assert_eq!(globs(&["0000000001", "0000000002", "0000000003"]), [] as [String; 0]);
         assert_eq!(globs(&["1834921111", "2093847522", "9182736455"]), [] as [String; 0]);
     }
