@@ -237,14 +237,17 @@ impl<E: Enforcer> Shared<E> {
     pub fn sweep(&self) -> Result<(), CoreError> {
         let mut core = locked(&self.core);
         let empty: Vec<_> = cgroup::runs().into_iter().filter(|path| cgroup::is_empty(path)).collect();
-        let is_quiet = empty.is_empty() && !core.subjects.values().any(has_no_cgroup);
-        let running = if is_quiet { Ok(HashSet::new()) } else { running(core.kernel()) };
-        match running {
-            Ok(running) => {
-                remove_runs(&empty, &running);
-                core.sweep(clock::now_s(), |row| has_no_cgroup(row) && !running.contains(&row.cgroup))?;
+        let mut gone: HashSet<u64> =
+            core.subjects.values().filter(|row| has_no_cgroup(row)).map(|row| row.cgroup).collect();
+        if !empty.is_empty() || !gone.is_empty() {
+            match running(core.kernel()) {
+                Ok(running) => {
+                    gone.extend(remove_runs(&empty, &running));
+                    gone.retain(|cgroup| !running.contains(cgroup));
+                    core.sweep(clock::now_s(), |row| gone.contains(&row.cgroup))?;
+                }
+                Err(error) => tracing::warn!(%error, "subjects that may have ended stay for now"),
             }
-            Err(error) => tracing::warn!(%error, "subjects that may have ended stay for now"),
         }
         core.kernel_mut().tidy()?;
         if let Err(error) = core.kernel_mut().guard_again() {
@@ -266,14 +269,18 @@ fn has_no_cgroup(row: &SubjectRow) -> bool {
     cgroup::id_of(&row.path) != Some(row.cgroup)
 }
 
-/// Removes those of the cgroups whose subjects are not `running`.
-fn remove_runs(empty: &[PathBuf], running: &HashSet<u64>) {
-    for path in empty {
-        let is_running = cgroup::id_of(path).is_some_and(|id| running.contains(&id));
-        if !is_running && let Err(error) = cgroup::remove(path) {
-            tracing::debug!(%error, cgroup = %path.display(), "not removed yet");
-        }
-    }
+/// Removes those of the cgroups whose subjects are not `running`, and tells which.
+fn remove_runs(empty: &[PathBuf], running: &HashSet<u64>) -> Vec<u64> {
+    let ended = empty.iter().filter_map(|path| cgroup::id_of(path).map(|id| (path, id)));
+    ended
+        .filter(|(path, id)| {
+            !running.contains(id)
+                && cgroup::remove(path)
+                    .inspect_err(|error| tracing::debug!(%error, cgroup = %path.display(), "not removed yet"))
+                    .is_ok()
+        })
+        .map(|(_, id)| id)
+        .collect()
 }
 
 /// The subjects of which something runs, in whatever cgroup.
@@ -281,7 +288,12 @@ fn running(kernel: &impl Enforcer) -> Result<HashSet<u64>, KernelError> {
     let mut found = HashSet::new();
     for pid in process::all().map_err(KernelError::file("cannot list", "/proc"))? {
         match kernel.subject_of(pid) {
-            Ok(subject) => found.extend(subject.filter(|_| process::runs(pid))),
+            Ok(Some(subject)) => {
+                if !found.contains(&subject) && process::runs(pid) {
+                    found.insert(subject);
+                }
+            }
+            Ok(None) => {}
             Err(error) if process::runs(pid) => return Err(error),
             Err(_) => {}
         }
