@@ -11,9 +11,10 @@ use super::generalise::{Refused, Rules, generalise};
 use super::glob::Origin;
 use super::how::How;
 use super::literal::Parted;
+use super::remarks::{one_line, remarks, with_evidence};
 use super::store::BaselineStatus;
 use crate::clock;
-use crate::compile::{Object, Power, Section, compile, powers};
+use crate::compile::{Object, Power, compile, powers};
 use crate::events::record::text;
 use crate::profile::{FileRule, ListenRule, PeerRule, PortRange, Profile};
 
@@ -74,59 +75,6 @@ pub fn export(
     name_drifted(&mut yaml, &drifted);
     with_evidence(&profile.to_yaml(), &remarks(&profile, seen, &origins), &mut yaml);
     Export { yaml, profile, refused, facilities, drifted }
-}
-
-/// What each rule for files was made from, by its position.
-fn remarks(profile: &Profile, seen: &[Seen], origins: &BTreeMap<String, Origin>) -> BTreeMap<usize, String> {
-    let covered = covered(profile, seen);
-    let rules = profile.files.iter().enumerate();
-    let remark = |path: &String, count: usize| match origins.get(path) {
-        Some(Origin { package, files, seen }) => {
-            let (package, s) = (one_line(package), if *files == 1 { "" } else { "s" });
-            Some(format!("from {seen} of {files} file{s} of package {package}"))
-        }
-        None => (count > 1).then(|| format!("from {count} files")),
-    };
-    rules
-        .filter_map(|(at, rule)| Some((at, remark(&rule.path, covered.get(&at).copied().unwrap_or(0))?)))
-        .collect()
-}
-
-/// How many of the files that were seen each rule covers that may cover several, by its position.
-fn covered(profile: &Profile, seen: &[Seen]) -> BTreeMap<usize, usize> {
-    let mut files: BTreeMap<usize, BTreeSet<&[u8]>> = BTreeMap::new();
-    let parted = Parted::of(profile);
-    // Without a table there is nothing to say.
-    let Some(policy) = parted.policy() else { return BTreeMap::new() };
-    for one in seen {
-        let Some((object, _)) = one.question() else { continue };
-        for (rule, _) in policy.matching(&object, false) {
-            if let Some(at) = parted.position(rule).filter(|_| rule.section == Section::Files) {
-                files.entry(at).or_default().insert(&one.object);
-            }
-        }
-    }
-    files.into_iter().map(|(rule, files)| (rule, files.len())).collect()
-}
-
-/// The document with a remark at each rule that has one, behind what is in `out`.
-fn with_evidence(yaml: &str, remarks: &BTreeMap<usize, String>, out: &mut String) {
-    out.reserve(yaml.len());
-    let (mut in_files, mut rule) = (false, 0);
-    for line in yaml.lines() {
-        out.push_str(line);
-        if line.starts_with("  ") && !line.starts_with("   ") {
-            in_files = line == "  files:";
-        }
-        if in_files && line.starts_with("    - path: ") {
-            if let Some(remark) = remarks.get(&rule) {
-                // Writing to a string cannot fail.
-                let _ = write!(out, " # {remark}");
-            }
-            rule += 1;
-        }
-        out.push('\n');
-    }
 }
 
 /// What was seen, but for what the rule sets that the profile includes allow already.
@@ -200,9 +148,10 @@ fn add_listen(listen: &mut Vec<ListenRule>, rule: ListenRule) {
 }
 
 fn add_ports(known: &mut Vec<PortRange>, more: Vec<PortRange>) {
+    let inside = |range: &PortRange, of: &PortRange| of.first <= range.first && range.last <= of.last;
     for range in more {
-        let inside = |have: &PortRange| have.first <= range.first && range.last <= have.last;
-        if !known.iter().any(inside) {
+        if !known.iter().any(|have| inside(&range, have)) {
+            known.retain(|have| !inside(have, &range));
             known.push(range);
         }
     }
@@ -275,15 +224,8 @@ fn name_facilities(header: &mut String, facilities: &[Power]) {
     }
 }
 
-/// A name must not end its comment: readers of YAML may take the separators of Unicode for the end of a line, too.
-fn one_line(text: &str) -> String {
-    let ends = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
-    text.chars().flat_map(|c| if ends(c) { c.escape_default().collect() } else { vec![c] }).collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use crate::image::Packages;
     use crate::profile;
     use stockade_abi::access::{CREATE, READ};
     use stockade_abi::reason::Operation;
@@ -347,31 +289,6 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_says_what_it_was_made_from() {
-        let seen: Vec<Seen> = (1..=12).map(|n| file(format!("/srv/part{n}.dat").as_bytes())).collect();
-        let mut current = Profile::new("web", Mode::Learn);
-        current.sessions.files.push(FileRule::new("/srv/part*.dat", READ));
-        current.files.push(FileRule::new("/one: #", READ));
-        let export = export("web", Mode::Enforce, Some(&current), &seen, None, How::default());
-        assert_eq!(export.yaml.matches("# from").count(), 1, "{}", export.yaml);
-        assert!(export.yaml.contains(" # from 12 files\n      access: [read]"), "{}", export.yaml);
-        assert_eq!(profile::parse("export", &export.yaml).unwrap().profile, export.profile);
-    }
-
-    #[test]
-    fn a_rule_says_which_package_it_stands_for() {
-        let zones: Vec<String> = (0..40).map(|n| format!("/usr/share/zoneinfo/Area/Zone{n}")).collect();
-        let files: Vec<_> = zones.iter().map(|zone| (zone.as_str(), Some("tzdata\u{85}\u{2028}x"))).collect();
-        let packages = Packages::of(&files);
-        let seen: Vec<Seen> = zones[..9].iter().map(|zone| file(zone.as_bytes())).collect();
-        let how = How { packages: Some(&packages), ..How::default() };
-        let export = export("web", Mode::Enforce, None, &seen, None, how);
-        let remark = "{,/**}\" # from 9 of 40 files of package tzdata\\u{85}\\u{2028}x\n      access: [read]";
-        assert!(export.yaml.contains(remark), "{}", export.yaml);
-        assert_eq!(profile::parse("export", &export.yaml).unwrap().profile, export.profile);
-    }
-
-    #[test]
     fn capabilities_become_rules_and_facilities_remarks() {
         let power = |operation, name: &[u8]| Seen { operation, access: 0, ..file(name) };
         let seen = [
@@ -403,6 +320,9 @@ mod tests {
         let mut peers = vec![rule(&[443])];
         add_peer(&mut peers, rule(&[80, 443]));
         assert_eq!(peers, [rule(&[80, 443])]);
+        let wide = PortRange { first: 81, last: 500 };
+        add_peer(&mut peers, PeerRule { ports: vec![wide], ..rule(&[]) });
+        assert_eq!(peers, [PeerRule { ports: vec![PortRange::one(80), wide], ..rule(&[]) }]);
         add_peer(&mut peers, rule(&[]));
         assert_eq!(peers, [rule(&[])]);
         add_peer(&mut peers, rule(&[1]));

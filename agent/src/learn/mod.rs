@@ -26,6 +26,7 @@ pub mod probes;
 mod random;
 #[cfg(test)]
 mod recorded_tests;
+mod remarks;
 pub mod review;
 mod siblings;
 pub mod store;
