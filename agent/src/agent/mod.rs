@@ -9,6 +9,7 @@ pub mod lock;
 pub mod policies;
 pub mod recorder;
 pub mod report;
+mod running;
 pub mod shared;
 pub mod slots;
 pub mod start;

@@ -13,14 +13,15 @@ use super::catalog::{self, Fingerprint};
 use super::core::{Core, CoreError};
 use super::enforcer::Enforcer;
 use super::report::{RecorderStatus, Surroundings};
+use super::running::running;
 use super::subjects::{Given, Target, Wanted};
 use super::table::Table;
 use super::windows::Glance;
 use crate::clock;
 use crate::control::server::{Answer, Caller};
 use crate::control::{Bind, ProfileRef, Request, Response, Run};
-use crate::identity::{Names, cgroup, process};
-use crate::kernel::{self, KernelError};
+use crate::identity::{Names, cgroup};
+use crate::kernel;
 use crate::profile;
 use crate::store::subjects::SubjectRow;
 
@@ -281,24 +282,6 @@ fn remove_runs(empty: &[PathBuf], running: &HashSet<u64>) -> Vec<u64> {
         })
         .map(|(_, id)| id)
         .collect()
-}
-
-/// The subjects of which something runs, in whatever cgroup.
-fn running(kernel: &impl Enforcer) -> Result<HashSet<u64>, KernelError> {
-    let mut found = HashSet::new();
-    for pid in process::all().map_err(KernelError::file("cannot list", "/proc"))? {
-        match kernel.subject_of(pid) {
-            Ok(Some(subject)) => {
-                if !found.contains(&subject) && process::runs(pid) {
-                    found.insert(subject);
-                }
-            }
-            Ok(None) => {}
-            Err(error) if process::runs(pid) => return Err(error),
-            Err(_) => {}
-        }
-    }
-    Ok(found)
 }
 
 /// Whether the subject's first process still runs in its cgroup.
