@@ -25,10 +25,9 @@ pub(super) type Inet = BTreeMap<(IpAddr, u8), BTreeSet<u16>>;
 
 /// Takes the ports of clients out of `inet`, for one that waits for datagrams, and says in which networks clients are.
 pub(super) fn answered(inet: &mut Inet) -> BTreeSet<IpNet> {
-    let of_clients = |ports: &BTreeSet<u16>| ports.range(UNPRIVILEGED.first..).count();
     let datagrams = inet.iter().filter(|((_, protocol), _)| *protocol == peer::UDP);
     let clients: Vec<(IpAddr, usize)> = datagrams
-        .map(|((address, _), ports)| (*address, of_clients(ports)))
+        .map(|((address, _), ports)| (*address, unprivileged(ports)))
         .filter(|(_, ports)| *ports > 0)
         .collect();
     if clients.iter().map(|(_, ports)| ports).sum::<usize>() < SERIES {
@@ -36,7 +35,7 @@ pub(super) fn answered(inet: &mut Inet) -> BTreeSet<IpNet> {
     }
     for (address, _) in &clients {
         if let Some(ports) = inet.get_mut(&(*address, peer::UDP)) {
-            ports.retain(|port| *port < UNPRIVILEGED.first);
+            let _ = ports.split_off(&UNPRIVILEGED.first);
         }
     }
     inet.retain(|_, ports| !ports.is_empty());
@@ -45,11 +44,16 @@ pub(super) fn answered(inet: &mut Inet) -> BTreeSet<IpNet> {
 
 /// Takes out the unprivileged ports if they are so many that they were picked at random, and says whether.
 pub(super) fn picked(ports: &mut BTreeSet<u16>) -> bool {
-    let many = ports.range(UNPRIVILEGED.first..).count() >= PICKED;
+    let many = unprivileged(ports) >= PICKED;
     if many {
-        ports.retain(|port| *port < UNPRIVILEGED.first);
+        let _ = ports.split_off(&UNPRIVILEGED.first);
     }
     many
+}
+
+/// How many of the ports are unprivileged.
+fn unprivileged(ports: &BTreeSet<u16>) -> usize {
+    ports.range(UNPRIVILEGED.first..).count()
 }
 
 /// The addresses, with a network in place of those of which it holds a series; the same for networks of networks.

@@ -9,7 +9,7 @@ use stockade_abi::OBJECT_MAX;
 use stockade_abi::access::{APPEND, AccessSet, WRITE};
 use stockade_abi::reason::{Mode, Reason};
 
-use crate::compile::{Object, Policy, RuleRef, compile};
+use crate::compile::{Object, Policy, RuleRef, Section, compile};
 use crate::profile::{FileRule, List, Profile};
 
 /// What a profile allows its own processes.
@@ -43,9 +43,9 @@ impl<'p> Parted<'p> {
         self.policy.as_ref()
     }
 
-    /// Where a rule for files of that policy stands in the profile.
+    /// Where a rule of that policy stands in its list of the profile.
     pub(super) fn position(&self, rule: &RuleRef) -> Option<usize> {
-        self.left.get(rule.index).copied()
+        if rule.section == Section::Files { self.left.get(rule.index).copied() } else { Some(rule.index) }
     }
 
     /// Whether it allows all of `access`.

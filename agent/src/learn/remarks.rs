@@ -46,8 +46,7 @@ fn covered(profile: &Profile, seen: &[Seen]) -> BTreeMap<(Section, usize), usize
     for one in seen {
         let Some((object, _)) = one.question() else { continue };
         for (rule, _) in policy.matching(&object, false) {
-            let at = if rule.section == Section::Files { parted.position(rule) } else { Some(rule.index) };
-            if let Some(at) = at {
+            if let Some(at) = parted.position(rule) {
                 objects.entry((rule.section, at)).or_default().insert(&one.object);
             }
         }
