@@ -11,14 +11,13 @@ use ipnet::IpNet;
 use stockade_abi::peer;
 
 use super::names::SERIES;
+use super::networks::{Reach, networks};
 use crate::profile::PortRange;
 
 /// Ports that a process may have without the right to any: one of them says nothing of what it is for.
 pub(super) const UNPRIVILEGED: PortRange = PortRange { first: 1024, last: u16::MAX };
 /// So many of these that one list of ports is longer than anybody would write, or read.
 const PICKED: usize = 16;
-/// Lengths of the prefixes in which clients are put together, for IPv4 and IPv6.
-const PREFIXES: [(u8, u8); 4] = [(24, 64), (16, 48), (8, 32), (0, 0)];
 
 /// Addresses with their protocols, and the ports there.
 pub(super) type Inet = BTreeMap<(IpAddr, u8), BTreeSet<u16>>;
@@ -39,7 +38,7 @@ pub(super) fn answered(inet: &mut Inet) -> BTreeSet<IpNet> {
         }
     }
     inet.retain(|_, ports| !ports.is_empty());
-    networks(clients.into_iter().map(|(address, _)| address))
+    networks(clients.into_iter().map(|(address, _)| address), Reach::Anywhere)
 }
 
 /// Takes out the unprivileged ports if they are so many that they were picked at random, and says whether.
@@ -54,24 +53,6 @@ pub(super) fn picked(ports: &mut BTreeSet<u16>) -> bool {
 /// How many of the ports are unprivileged.
 fn unprivileged(ports: &BTreeSet<u16>) -> usize {
     ports.range(UNPRIVILEGED.first..).count()
-}
-
-/// The addresses, with a network in place of those of which it holds a series; the same for networks of networks.
-fn networks(addresses: impl Iterator<Item = IpAddr>) -> BTreeSet<IpNet> {
-    let mut networks: BTreeSet<IpNet> = addresses.map(IpNet::from).collect();
-    for (v4, v6) in PREFIXES {
-        let mut within: BTreeMap<IpNet, Vec<IpNet>> = BTreeMap::new();
-        for network in networks {
-            let length = if network.addr().is_ipv4() { v4 } else { v6 };
-            let outer = IpNet::new(network.addr(), length).map_or(network, |outer| outer.trunc());
-            within.entry(outer).or_default().push(network);
-        }
-        let series = |(outer, inner): (IpNet, Vec<IpNet>)| {
-            if inner.len() >= SERIES { vec![outer] } else { inner }
-        };
-        networks = within.into_iter().flat_map(series).collect();
-    }
-    networks
 }
 
 #[cfg(test)]
@@ -111,20 +92,6 @@ mod tests {
         let before = peers.clone();
         assert_eq!(shown(answered(&mut peers)), [] as [String; 0]);
         assert_eq!(peers, before);
-    }
-
-    #[test]
-    fn networks_of_clients() {
-        let of =
-            |addresses: &[&str]| shown(networks(addresses.iter().map(|address| address.parse().unwrap())));
-        assert_eq!(of(&["10.0.0.1", "10.0.0.2", "10.0.0.3"]), ["10.0.0.1/32", "10.0.0.2/32", "10.0.0.3/32"]);
-        assert_eq!(
-            of(&["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.1.4"]),
-            ["10.0.0.0/24", "10.0.1.4/32"]
-        );
-        assert_eq!(of(&["10.1.1.1", "10.1.2.1", "10.1.3.1", "10.1.4.1"]), ["10.1.0.0/16"]);
-        assert_eq!(of(&["1.1.1.1", "20.2.2.2", "30.3.3.3", "40.4.4.4"]), ["0.0.0.0/0"]);
-        assert_eq!(of(&["fd00::1", "fd00::2", "fd00::3", "fd00::4"]), ["fd00::/64"]);
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod identifier;
 pub mod layout;
 mod literal;
 mod names;
+mod networks;
 mod numbered;
 pub mod pattern;
 pub mod peers;

@@ -1,12 +1,12 @@
 //! Peers that were seen, grouped as a profile writes them.
 
-use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
 use stockade_abi::peer;
 
 use super::clients::{Inet, UNPRIVILEGED, answered, picked};
 use super::generalise::Refused;
 use super::how::Width;
+use super::networks::{Reach, spread};
 use crate::compile::escape;
 use crate::events::record::text;
 use crate::events::render::{Peer, protocol_word};
@@ -20,17 +20,18 @@ pub(super) struct Sockets<'a> {
 }
 
 impl Sockets<'_> {
-    /// Whether datagrams were waited for on a port that was chosen.
-    fn waits_for_datagrams(&self) -> bool {
-        self.listened.iter().any(|encoded| match Peer::parse(encoded) {
-            Some(Peer::Local { port, protocol }) => protocol == peer::UDP && port != 0,
-            Some(Peer::Inet { .. } | Peer::Unix(_) | Peer::Abstract(_)) | None => false,
-        })
+    /// The ports, of those that were chosen, on which datagrams were waited for.
+    fn awaited(&self) -> BTreeSet<u16> {
+        let port = |encoded: &&[u8]| match Peer::parse(encoded) {
+            Some(Peer::Local { port, protocol }) => (protocol == peer::UDP && port != 0).then_some(port),
+            Some(Peer::Inet { .. } | Peer::Unix(_) | Peer::Abstract(_)) | None => None,
+        };
+        self.listened.iter().filter_map(port).collect()
     }
 }
 
-/// One rule for each address and protocol, one for the clients of each network, and one for each unix socket. What no rule
-/// can say goes to `refused`.
+/// One rule for each address or network and protocol, one for the clients of each network, and one for each unix socket. What
+/// no rule can say goes to `refused`.
 pub(super) fn group(sockets: &Sockets<'_>, width: Width, refused: &mut Vec<Refused>) -> Vec<PeerRule> {
     let mut inet = Inet::new();
     let mut unix = BTreeSet::new();
@@ -63,18 +64,21 @@ pub(super) fn group(sockets: &Sockets<'_>, width: Width, refused: &mut Vec<Refus
             Some(Peer::Local { .. }) | None => refuse(text(encoded), "not a peer"),
         }
     }
-    let clients = if width != Width::Exact && sockets.waits_for_datagrams() {
-        answered(&mut inet)
-    } else {
-        BTreeSet::new()
-    };
+    let awaited = sockets.awaited();
+    let clients =
+        if width != Width::Exact && !awaited.is_empty() { answered(&mut inet) } else { BTreeSet::new() };
     let clients = clients.into_iter().map(|network| PeerRule {
         to: PeerTarget::Net(network),
         ports: vec![UNPRIVILEGED],
         protocol: Some(Protocol::Udp),
     });
-    let inet = inet.into_iter().map(|((address, protocol), ports)| PeerRule {
-        to: PeerTarget::Net(IpNet::from(address)),
+    let reach = |protocol, port| {
+        // Peers that use the port that is waited on, as those of a time server do: each may answer, and each may ask.
+        let equal = width != Width::Exact && protocol == peer::UDP && awaited.contains(&port);
+        if equal { Reach::Anywhere } else { Reach::from(width) }
+    };
+    let inet = spread(inet, reach).into_iter().map(|((network, protocol), ports)| PeerRule {
+        to: PeerTarget::Net(network),
         ports: ranges(ports, width),
         protocol: word(protocol),
     });
@@ -198,6 +202,25 @@ mod tests {
         assert_eq!(rules(&[b"l\x11\x14\xb4"], Width::Exact), each);
         // Who waits for streams, or sends from a port of the kernel's choice, has no clients to answer.
         assert_eq!(rules(&[b"l\x06\x14\xb4", b"l\x11\0\0"], Width::Normal), each);
+    }
+
+    #[test]
+    fn peers_that_have_the_port_of_the_server() {
+        let peers: Vec<_> = (1..=5_u8)
+            .flat_map(|n| [v4([n, n, n, n], 123, peer::UDP), v4([n, n, n, n], 4460, peer::TCP)])
+            .chain([v4([10, 0, 0, 1], 53, peer::UDP)])
+            .collect();
+        let connected: BTreeSet<&[u8]> = peers.iter().map(Vec::as_slice).collect();
+        let rules = |width| {
+            let sockets =
+                Sockets { connected: connected.clone(), listened: BTreeSet::from([&b"l\x11\0\x7b"[..]]) };
+            shown(&group(&sockets, width, &mut Vec::new()))
+        };
+        let normal = rules(Width::Normal);
+        assert_eq!(normal.len(), 7);
+        assert_eq!(normal[0], "0.0.0.0/0 port 123 udp");
+        assert_eq!(normal[1], "1.1.1.1 port 4460 tcp");
+        assert_eq!(rules(Width::Exact).len(), 11);
     }
 
     #[test]

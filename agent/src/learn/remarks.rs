@@ -7,7 +7,7 @@ use super::Seen;
 use super::glob::Origin;
 use super::literal::Parted;
 use crate::compile::Section;
-use crate::profile::Profile;
+use crate::profile::{PeerRule, PeerTarget, Profile};
 
 /// Remarks by the list that a rule stands in and its position there.
 pub(super) type Remarks = BTreeMap<(Section, usize), String>;
@@ -26,15 +26,20 @@ pub(super) fn remarks(profile: &Profile, seen: &[Seen], origins: &BTreeMap<Strin
         };
         Some(((Section::Files, at), remark?))
     });
-    // A list of ports says by itself what it was made from.
-    let is_wide = |at: usize| {
-        let ports = profile.peers.get(at).map_or(&[][..], |rule| &rule.ports);
-        ports.iter().any(|range| range.first < range.last)
-    };
-    let peers = (0..profile.peers.len())
-        .filter(|at| is_wide(*at))
-        .filter_map(|at| Some(((Section::Peers, at), format!("from {} peers", count(Section::Peers, at)?))));
+    let wide = profile.peers.iter().enumerate().filter(|(_, rule)| is_wide(rule));
+    let peers = wide.filter_map(|(at, _)| {
+        Some(((Section::Peers, at), format!("from {} peers", count(Section::Peers, at)?)))
+    });
     files.chain(peers).collect()
+}
+
+/// Whether the rule reaches further than what it says one by one: an address with a list of ports.
+fn is_wide(rule: &PeerRule) -> bool {
+    let network = match &rule.to {
+        PeerTarget::Net(network) => network.prefix_len() < network.max_prefix_len(),
+        PeerTarget::Unix(_) | PeerTarget::Abstract(_) => false,
+    };
+    network || rule.ports.iter().any(|range| range.first < range.last)
 }
 
 /// How many of the objects that were seen each rule covers that may cover several.
