@@ -4,8 +4,10 @@ use std::fs;
 use std::process::{Child, Stdio};
 
 use anyhow::{Context, Result, ensure};
+use rustix::process::{Pid, setpriority_process};
 
 use crate::suite::hooks::agent::{self, PATIENCE};
+use crate::suite::is_thorough;
 use crate::suite::wait::eventually;
 
 const DIR: &str = "/tmp/alive";
@@ -13,6 +15,9 @@ const DIR: &str = "/tmp/alive";
 pub(super) const PROFILE: &str = "alive";
 /// As many as there are processors: more only wait for each other.
 const SUBJECTS: usize = 2;
+/// How far they stand back behind the agent where things are not done as often as they should be once: they go on in
+/// every moment of a start, and do not make it three times as long.
+const NICE: i32 = 5;
 
 /// The profile and the files.
 pub(super) fn prepare() -> Result<()> {
@@ -54,7 +59,12 @@ impl Crowd {
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped())
                 .spawn();
-            crowd.0.push(subject.context("starting a subject")?);
+            let subject = subject.context("starting a subject")?;
+            if !is_thorough() {
+                let pid = Pid::from_child(&subject);
+                setpriority_process(Some(pid), NICE).context("the priority of a subject")?;
+            }
+            crowd.0.push(subject);
         }
         let pids: Vec<u32> = crowd.0.iter().map(Child::id).collect();
         eventually(PATIENCE, "the subjects", || {
