@@ -100,8 +100,8 @@ impl Suite {
             | Self::Demo
             | Self::Shell => "",
         };
-        // What is counted is counted on the kernel as it is delivered.
-        let unhardened = if self == Self::Bench { "" } else { UNHARDENED };
+        // The others are short, or shown on the kernel as it is delivered.
+        let unhardened = if self == Self::Alive { UNHARDENED } else { "" };
         format!("{unhardened}{modules}")
     }
 }
