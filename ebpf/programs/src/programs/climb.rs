@@ -169,22 +169,23 @@ pub(crate) extern "C" fn stockade_path(index: u32, dentry: u64, mount: u64, befo
 
 #[inline(always)]
 fn put_together(before: usize, place: &Place, scratch: *mut Scratch) -> Result<u32, Reason> {
-    // 6.1 looks at the body of a loop once, with what stands here, and drops what it takes for dead code:
-    // it must not know these numbers.
-    let mut text = Text {
+    let text = Text {
         at: Position::of(place),
         from: *place,
-        scratch,
-        begins: scratch::plain(scratch, OBJECT_SIZE as u32),
-        state: scratch::plain(scratch, READING),
-        attempts: scratch::plain(scratch, 0),
+        begins: OBJECT_SIZE as u32,
+        state: READING,
+        attempts: 0,
         padding: 0,
-        stamp: scratch::plain_word(scratch, 0),
-        again: scratch::plain_word(scratch, 0),
+        stamp: 0,
+        again: 0,
     };
-    rounds(2 * LEVELS * ATTEMPTS, &mut text, text_level);
-    let begins = text.begins;
-    match text.state {
+    // SAFETY: the claim on the buffer is the caller's.
+    unsafe { core::ptr::write_volatile(scratch::text(scratch), text) };
+    let mut climb = Climb { scratch };
+    rounds(2 * LEVELS * ATTEMPTS, &mut climb, text_level);
+    // SAFETY: as above.
+    let (state, begins) = unsafe { ((*scratch::text(scratch)).state, (*scratch::text(scratch)).begins) };
+    match state {
         DONE if begins == OBJECT_SIZE as u32 => Ok(root_itself(before, scratch)),
         DONE => match copy_down(before, scratch, begins, OBJECT_SIZE as u32 - begins) {
             0 => Err(Reason::PathUnreadable),
@@ -204,12 +205,13 @@ const DONE: u32 = 2;
 const TOO_LONG: u32 = 3;
 const LOST: u32 = 4;
 
-/// A path being put together, from its end.
+/// A path being put together, from its end. It stands in the buffer: on the stack the verifier would follow what
+/// each round leaves, and look at the body of the loop once for each of them.
+#[derive(Clone, Copy)]
 #[repr(C)]
-struct Text {
+pub(crate) struct Text {
     at: Position,
     from: Place,
-    scratch: *mut Scratch,
     /// Where in the buffer it begins so far.
     begins: u32,
     state: u32,
@@ -236,7 +238,14 @@ fn stamp(dentry: Pointer, hash: u32) -> u64 {
     (u64::from(hash) | 1 << 32).wrapping_mul(u64::from(sequence) | 1 << 32)
 }
 
-extern "C" fn text_level(_round: u32, text: &mut Text) -> i64 {
+#[repr(C)]
+struct Climb {
+    scratch: *mut Scratch,
+}
+
+extern "C" fn text_level(_round: u32, climb: &mut Climb) -> i64 {
+    // SAFETY: the claim on the buffer is that of who climbs; nothing else refers to this part of it.
+    let text = unsafe { &mut *scratch::text(climb.scratch) };
     match text.at.step() {
         Step::Up { from } => {
             let Some(hash) = probe!(from, dentry_name_hash as u32) else {
@@ -248,7 +257,7 @@ extern "C" fn text_level(_round: u32, text: &mut Text) -> i64 {
                 return CONTINUE;
             }
             text.stamp = text.stamp.wrapping_add(stamp(from, hash));
-            text.state = prepend(text, from);
+            text.state = prepend(text, climb.scratch, from);
             if text.state == READING { CONTINUE } else { STOP }
         }
         Step::Across => CONTINUE,
@@ -281,7 +290,7 @@ extern "C" fn text_level(_round: u32, text: &mut Text) -> i64 {
 
 /// Puts a slash and the entry's name before what is there; the state after that.
 #[inline(always)]
-fn prepend(text: &mut Text, from: Pointer) -> u32 {
+fn prepend(text: &mut Text, scratch: *mut Scratch, from: Pointer) -> u32 {
     let Some(len) = probe!(from, dentry_name_len as u32) else { return LOST };
     let Some(name) = probe!(from, dentry_name as Pointer) else { return LOST };
     let len = len & (NAME_SIZE as u32 / 2 - 1);
@@ -291,7 +300,7 @@ fn prepend(text: &mut Text, from: Pointer) -> u32 {
     }
     text.begins -= len + 1;
     // SAFETY: only the address is taken; the claim on the buffer is ours.
-    let build = unsafe { &raw mut (*text.scratch).build }.cast::<u8>();
+    let build = unsafe { &raw mut (*scratch).build }.cast::<u8>();
     let at = build.wrapping_add(text.begins as usize & (OBJECT_SIZE - 1));
     // SAFETY: inside the buffer, by the mask.
     unsafe { core::ptr::write_volatile(at, b'/') };

@@ -1,6 +1,8 @@
 //! Records for the agent.
 
-use aya_ebpf::helpers::generated::{bpf_get_current_comm, bpf_ktime_get_boot_ns, bpf_ringbuf_output};
+use aya_ebpf::helpers::generated::{
+    bpf_get_current_comm, bpf_ktime_get_boot_ns, bpf_probe_read_kernel, bpf_ringbuf_output,
+};
 use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_get_current_uid_gid};
 use core::mem::MaybeUninit;
 use core::ptr;
@@ -9,7 +11,7 @@ use stockade_abi::label::Label;
 use stockade_abi::reason::{Mode, Reason};
 
 use super::count;
-use super::kernel::{Pointer, current, load, probe};
+use super::kernel::{Pointer, current, offset};
 use super::maps::EVENTS;
 use super::policy::{Object, PEER};
 use super::scratch::{OBJECT_SIZE, Scratch};
@@ -98,7 +100,6 @@ fn long(record: &Record<'_>, scratch: *mut Scratch) -> bool {
 #[inline(always)]
 unsafe fn fill(header: *mut EventHeader, record: &Record<'_>, view: u32, skip: u32, len: u32) {
     let pid_tgid = bpf_get_current_pid_tgid();
-    let parent: Pointer = load!(current().cast(), task_real_parent as Pointer);
     macro_rules! set {
         ($($field:ident = $value:expr;)+) => {$({
             let value = $value;
@@ -113,7 +114,6 @@ unsafe fn fill(header: *mut EventHeader, record: &Record<'_>, view: u32, skip: u
         generation = record.generation;
         pid = (pid_tgid >> 32) as u32;
         tid = pid_tgid as u32;
-        ppid = probe!(parent, task_tgid as u32).unwrap_or(0);
         uid = bpf_get_current_uid_gid() as u32;
         policy = record.label.policy;
         flags = record.label.flags;
@@ -129,11 +129,32 @@ unsafe fn fill(header: *mut EventHeader, record: &Record<'_>, view: u32, skip: u
         object_len = len;
         reserved2 = 0;
     }
+    // SAFETY: the caller vouches for the room. Before the name, whose place it uses.
+    unsafe { put_parent(header) };
     // SAFETY: the caller vouches for the room. Where there is no name the helper writes zeroes.
     let _status = unsafe {
         let comm = &raw mut (*header).comm;
         bpf_get_current_comm(comm.cast(), size_of::<[u8; 16]>() as u32)
     };
+}
+
+/// Writes the parent's process id. Its address is copied and not loaded: newer verifiers look through every type of the
+/// kernel at each pointer that is loaded from a task. It stands where the name comes meanwhile, for want of
+/// stack.
+///
+/// # Safety
+///
+/// `header` points to room for one.
+#[inline(always)]
+unsafe fn put_parent(header: *mut EventHeader) {
+    let from = current().wrapping_byte_add(offset!(task_real_parent)).cast_const().cast();
+    // SAFETY: the caller vouches for the room, which a pointer does not fill.
+    let _zero_if_unreadable = unsafe { bpf_probe_read_kernel((&raw mut (*header).comm).cast(), 8, from) };
+    // SAFETY: written just now; volatile, since the helper wrote it.
+    let parent: Pointer = unsafe { ptr::read_volatile((&raw const (*header).comm).cast()) };
+    let from = parent.wrapping_byte_add(offset!(task_tgid)).cast_const();
+    // SAFETY: as above.
+    let _zero_if_unreadable = unsafe { bpf_probe_read_kernel((&raw mut (*header).ppid).cast(), 4, from) };
 }
 
 /// False when the ring is full.

@@ -33,7 +33,7 @@ pub(crate) fn bprm_check_security(ctx: &LsmContext) -> i32 {
     if is_plain(task, file) {
         return ALLOW;
     }
-    let (label, enters) = match label::of(task) {
+    let (label, enters) = match label::if_any(task) {
         Some(label) => (label, false),
         None => match label::at_entry(task, (bpf_get_current_pid_tgid() >> 32) as u32) {
             Some(label) => (label, true),

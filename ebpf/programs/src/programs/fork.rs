@@ -26,7 +26,7 @@ pub(crate) fn task_alloc(ctx: &LsmContext) -> i32 {
     if before != 0 {
         return before;
     }
-    let Some(label) = label::of(current()) else { return ALLOW };
+    let Some(label) = label::if_any(current()) else { return ALLOW };
     let flags: u64 = ctx.arg(1);
     if flags & (NAMESPACES | CLONE_INTO_CGROUP) != 0 && label.flags & CANARY == 0 {
         let tag = Tag { policy: label.policy, flags: label.flags };

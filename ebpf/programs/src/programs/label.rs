@@ -67,18 +67,19 @@ fn word<const OFFSET: i32>(task: *mut task_struct, of: impl Fn(&Label) -> u64) -
         return Some(unsafe { u64::load::<OFFSET>(value) });
     }
     cold_path();
-    whole(task).map(|label| of(&label))
+    self::of(task).map(|label| of(&label))
 }
 
-/// The label of `task`.
+/// The label of a task that most likely has none.
+#[inline(always)]
+pub(crate) fn if_any(task: *mut task_struct) -> Option<Label> {
+    let storages: Pointer = load!(task.cast(), task_storage as Pointer);
+    if storages.is_null() { None } else { of(task) }
+}
+
+/// The label of `task`, which most likely has one: the helper is asked at once.
 #[inline(always)]
 pub(crate) fn of(task: *mut task_struct) -> Option<Label> {
-    let storages: Pointer = load!(task.cast(), task_storage as Pointer);
-    if storages.is_null() { None } else { whole(task) }
-}
-
-#[inline(always)]
-fn whole(task: *mut task_struct) -> Option<Label> {
     let label = LABELS.get(task, None);
     if label.is_null() {
         return None;

@@ -9,6 +9,7 @@ use stockade_abi::event::EventHeader;
 use stockade_abi::label::Label;
 
 use super::atomic;
+use super::climb::Text;
 use super::maps::SCRATCH;
 use super::policy::{Grants, Object};
 use super::seen::SeenKey;
@@ -23,10 +24,12 @@ pub(crate) const OBJECT_SIZE: usize = 4096;
 #[repr(C)]
 pub(crate) struct Scratch {
     busy: u64,
-    plain: u64,
+    plain: u32,
+    padding: u32,
     /// Which of its CPU's buffers this is.
     index: u64,
     pub(crate) desk: Desk,
+    text: Text,
     /// How names in the directory of the object begin: as in [`Judged`](super::judge::Judged).
     pub(crate) below: u64,
     /// Hash of the object, while learning.
@@ -95,16 +98,17 @@ pub(crate) fn desk(slot: *mut Scratch) -> *mut Desk {
     unsafe { &raw mut (*slot).desk }
 }
 
+/// Where a claimed buffer keeps how far a path is.
+#[inline(always)]
+pub(crate) fn text(slot: *mut Scratch) -> *mut Text {
+    // SAFETY: only the address is taken.
+    unsafe { &raw mut (*slot).text }
+}
+
 /// The same value, of which the verifier knows nothing any more. Numbers that it could follow (where a
 /// loop ended, say) would otherwise make it look at all that comes after once for each of them.
 #[inline(always)]
 pub(crate) fn plain(slot: *mut Scratch, value: u32) -> u32 {
-    plain_word(slot, u64::from(value)) as u32
-}
-
-/// The same for a word.
-#[inline(always)]
-pub(crate) fn plain_word(slot: *mut Scratch, value: u64) -> u64 {
     // SAFETY: only the address is taken.
     let at = unsafe { &raw mut (*slot).plain };
     // SAFETY: a field of a map value that the caller has claimed.
