@@ -22,6 +22,8 @@ const GONE_BREAKPOINT: &str = "int3: 0000";
 const BOOTS: u32 = 3;
 /// How long a guest may take to power off after its verdict.
 const FAREWELL: Duration = Duration::from_secs(15);
+/// How long a kernel that died is given to tell what led to it.
+const LAST_WORDS: Duration = Duration::from_secs(3);
 /// How often the kernel's console is looked at.
 const GLANCE: Duration = Duration::from_millis(300);
 
@@ -31,7 +33,7 @@ pub(super) struct Machine<'a> {
     pub(super) append: &'a str,
     /// Read-only for the guest as far as the files are concerned: what it writes is thrown away.
     pub(super) disks: Vec<&'a Path>,
-    /// Gets what the guest says.
+    /// Gets what the guest says, and after how many seconds.
     pub(super) log: &'a Path,
     /// Gets what the guest's kernel says.
     pub(super) console: &'a Path,
@@ -82,12 +84,15 @@ impl Machine<'_> {
         let reader = exec::forward(stdout, sender);
 
         let mut outcome = Outcome::default();
-        let mut deadline = Instant::now() + self.timeout;
-        let mut glance = Instant::now();
+        let started = Instant::now();
+        let mut deadline = started + self.timeout;
+        let mut glance = started;
+        let mut dying = false;
         loop {
             match receiver.recv_timeout(GLANCE) {
                 Ok(text) => {
-                    writeln!(log, "{text}").context("writing the guest's log")?;
+                    let seconds = started.elapsed().as_secs_f32();
+                    writeln!(log, "{seconds:6.1} {text}").context("writing the guest's log")?;
                     let had_verdict = outcome.has_verdict();
                     let line = Line::parse(text.trim_end_matches('\r'));
                     outcome.note(&line);
@@ -107,9 +112,10 @@ impl Machine<'_> {
             }
             if glance.elapsed() >= GLANCE {
                 glance = Instant::now();
-                if let Some(death) = self.death()? {
+                if !dying && let Some(death) = self.death()? {
                     outcome.trouble(death);
-                    break;
+                    deadline = deadline.min(Instant::now() + LAST_WORDS);
+                    dying = true;
                 }
             }
         }
