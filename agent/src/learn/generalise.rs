@@ -104,8 +104,8 @@ pub fn generalise<'a>(seen: impl IntoIterator<Item = &'a Seen>, how: How<'_>) ->
     }
     let drifted = rules.drifted.clone();
     exec.extend(drifted.iter().map(Vec::as_slice));
-    file_rules(files, &exec, how, &mut rules);
-    rules.peers = peers::group(&sockets, how.width, &mut rules.refused);
+    let made_up = file_rules(files, &exec, how, &mut rules);
+    rules.peers = peers::group(&sockets, &made_up, how.width, &mut rules.refused);
     rules.listen = peers::listeners(&sockets, how.width, &mut rules.refused);
     rules.refused.sort();
     rules.refused.dedup();
@@ -131,12 +131,13 @@ fn checked(path: &[u8]) -> Result<(), &'static str> {
     if path.first() == Some(&b'/') { Ok(()) } else { Err("not a file with a path of its own") }
 }
 
+/// Rules for files; gives the patterns of those that are not named one by one.
 fn file_rules<'a>(
     mut files: BTreeMap<&'a [u8], File>,
     exec: &BTreeSet<&'a [u8]>,
     how: How<'_>,
     rules: &mut Rules,
-) {
+) -> BTreeMap<&'a [u8], Pattern> {
     let mut merged: BTreeMap<String, AccessSet> = BTreeMap::new();
     let mut made_up = BTreeMap::new();
     if how.width != Width::Exact {
@@ -161,6 +162,7 @@ fn file_rules<'a>(
         }
     }
     rules.files = merged.into_iter().map(|(path, access)| FileRule::new(path, access)).collect();
+    made_up
 }
 
 /// Names data directories and trees, and takes what they cover out of `files`.

@@ -37,6 +37,7 @@ mod things;
 pub mod tradeoff;
 pub mod transfer;
 mod trees;
+mod unix;
 
 use stockade_abi::access::{self, AccessSet};
 use stockade_abi::reason::Operation;

@@ -7,7 +7,8 @@ use super::clients::{Inet, UNPRIVILEGED, answered, picked};
 use super::generalise::Refused;
 use super::how::Width;
 use super::networks::{Reach, spread};
-use crate::compile::escape;
+use super::pattern::Pattern;
+use super::unix::UnixSockets;
 use crate::events::record::text;
 use crate::events::render::{Peer, protocol_word};
 use crate::profile::{ListenRule, PeerRule, PeerTarget, PortRange, Protocol};
@@ -30,11 +31,16 @@ impl Sockets<'_> {
     }
 }
 
-/// One rule for each address or network and protocol, one for the clients of each network, and one for each unix socket. What
-/// no rule can say goes to `refused`.
-pub(super) fn group(sockets: &Sockets<'_>, width: Width, refused: &mut Vec<Refused>) -> Vec<PeerRule> {
+/// One rule for each address or network and protocol, one for the clients of each network, and one for each unix socket, or
+/// for several whose names are made up as `made_up` or their numbers tell. What no rule can say goes to `refused`.
+pub(super) fn group(
+    sockets: &Sockets<'_>,
+    made_up: &BTreeMap<&[u8], Pattern>,
+    width: Width,
+    refused: &mut Vec<Refused>,
+) -> Vec<PeerRule> {
     let mut inet = Inet::new();
-    let mut unix = BTreeSet::new();
+    let mut unix = UnixSockets::default();
     for encoded in &sockets.connected {
         let mut refuse = |object: String, why| refused.push(Refused { object, why });
         match Peer::parse(encoded) {
@@ -50,14 +56,14 @@ pub(super) fn group(sockets: &Sockets<'_>, width: Width, refused: &mut Vec<Refus
             }
             Some(Peer::Unix(name)) => match std::str::from_utf8(&name) {
                 Ok(path) if path.starts_with('/') => {
-                    unix.insert((false, escape(&name)));
+                    unix.paths.insert(name);
                 }
                 Ok(_) => refuse(text(&name), "the socket's path is not absolute"),
                 Err(_) => refuse(text(&name), "the name is not UTF-8"),
             },
             Some(Peer::Abstract(name)) => match std::str::from_utf8(&name) {
                 Ok(_) => {
-                    unix.insert((true, escape(&name)));
+                    unix.names.insert(name);
                 }
                 Err(_) => refuse(format!("@{}", text(&name)), "the name is not UTF-8"),
             },
@@ -82,9 +88,7 @@ pub(super) fn group(sockets: &Sockets<'_>, width: Width, refused: &mut Vec<Refus
         ports: ranges(ports, width),
         protocol: word(protocol),
     });
-    let unix = unix.into_iter().map(|(is_abstract, name)| {
-        PeerRule::new(if is_abstract { PeerTarget::Abstract(name) } else { PeerTarget::Unix(name) })
-    });
+    let unix = unix.targets(made_up, width).into_iter().map(PeerRule::new);
     clients.chain(inet).chain(unix).collect()
 }
 
@@ -163,7 +167,7 @@ mod tests {
         let sockets =
             Sockets { connected: seen.iter().map(Vec::as_slice).collect(), listened: BTreeSet::new() };
         assert_eq!(
-            shown(&group(&sockets, Width::Normal, &mut refused)),
+            shown(&group(&sockets, &BTreeMap::new(), Width::Normal, &mut refused)),
             ["10.0.0.1 port 80-81,443 tcp", "10.0.0.1 port 0,53 udp", "unix:/run/x.sock", "unix:@name"]
         );
         assert_eq!(refused.len(), 2);
@@ -192,7 +196,7 @@ mod tests {
         let rules = |listened: &[&'static [u8]], width| {
             let sockets =
                 Sockets { connected: connected.clone(), listened: listened.iter().copied().collect() };
-            shown(&group(&sockets, width, &mut Vec::new()))
+            shown(&group(&sockets, &BTreeMap::new(), width, &mut Vec::new()))
         };
         let each = ["10.0.0.1 port 53,5000,12919,20838,28757,36676 udp"];
         assert_eq!(
@@ -214,7 +218,7 @@ mod tests {
         let rules = |width| {
             let sockets =
                 Sockets { connected: connected.clone(), listened: BTreeSet::from([&b"l\x11\0\x7b"[..]]) };
-            shown(&group(&sockets, width, &mut Vec::new()))
+            shown(&group(&sockets, &BTreeMap::new(), width, &mut Vec::new()))
         };
         let normal = rules(Width::Normal);
         assert_eq!(normal.len(), 7);

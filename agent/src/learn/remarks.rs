@@ -33,13 +33,13 @@ pub(super) fn remarks(profile: &Profile, seen: &[Seen], origins: &BTreeMap<Strin
     files.chain(peers).collect()
 }
 
-/// Whether the rule reaches further than what it says one by one: an address with a list of ports.
+/// Whether the rule may reach further than what it says one by one: an address with a list of ports.
 fn is_wide(rule: &PeerRule) -> bool {
-    let network = match &rule.to {
+    let several = match &rule.to {
         PeerTarget::Net(network) => network.prefix_len() < network.max_prefix_len(),
-        PeerTarget::Unix(_) | PeerTarget::Abstract(_) => false,
+        PeerTarget::Unix(_) | PeerTarget::Abstract(_) => true,
     };
-    network || rule.ports.iter().any(|range| range.first < range.last)
+    several || rule.ports.iter().any(|range| range.first < range.last)
 }
 
 /// How many of the objects that were seen each rule covers that may cover several.
@@ -131,6 +131,17 @@ mod tests {
         let export = export("web", Mode::Enforce, None, &seen, None, how);
         let remark = "{,/**}\" # from 9 of 40 files of package tzdata\\u{85}\\u{2028}x\n      access: [read]";
         assert!(export.yaml.contains(remark), "{}", export.yaml);
+        assert_eq!(profile::parse("export", &export.yaml).unwrap().profile, export.profile);
+    }
+
+    #[test]
+    fn a_rule_for_sockets_says_how_many_there_were() {
+        let to = |name: &str| seen(Operation::Connect, CONNECT, name.as_bytes().to_vec());
+        let all: Vec<Seen> =
+            (1..=4).map(|n| to(&format!("u/run/app/{n}.sock"))).chain([to("u/run/log")]).collect();
+        let export = export("app", Mode::Enforce, None, &all, None, How::default());
+        let rules = "    - to: \"unix:/run/app/[0-9]*.sock\" # from 4 peers\n    - to: unix:/run/log\n";
+        assert!(export.yaml.contains(rules), "{}", export.yaml);
         assert_eq!(profile::parse("export", &export.yaml).unwrap().profile, export.profile);
     }
 

@@ -2,7 +2,8 @@
 
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr as UnixAddr, UnixStream};
+use std::os::unix::net::{SocketAddr as UnixAddr, UnixListener, UnixStream};
+use std::{fs, process};
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, socket_with};
 
@@ -27,10 +28,19 @@ pub(super) fn connect(how: &str, to: &str) -> Result<u8> {
             socket.send(b"x").context("sending")?;
         }
         "unix" => drop(UnixStream::connect(to)?),
+        "own" => own(to)?,
         "abstract" => drop(UnixStream::connect_addr(&UnixAddr::from_abstract_name(to)?)?),
         _ => bail!("no way `{how}` to connect"),
     }
     Ok(0)
+}
+
+/// Connects to a unix socket of its own, which has the number of the process behind its name.
+fn own(name: &str) -> Result<()> {
+    let path = format!("{name}.{}", process::id());
+    let _listener = UnixListener::bind(&path).with_context(|| format!("binding {path}"))?;
+    UnixStream::connect(&path)?;
+    fs::remove_file(&path).with_context(|| format!("removing {path}"))
 }
 
 /// Connects a UDP socket and dissolves that again.

@@ -63,6 +63,9 @@ pub(super) struct Case {
     /// Rules that a profile learned from it holds, each once.
     #[serde(default)]
     pub(super) learned: Learned,
+    /// What is done under that profile, where it is not the same again.
+    #[serde(default)]
+    pub(super) later: Option<Vec<String>>,
 }
 
 /// Something to be there before.

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::agent::{self, PATIENCE};
-use super::case::{self, Case, Template};
+use super::case::{self, Template};
 use super::scene::Scene;
 use crate::suite::Report;
 use crate::suite::wait::eventually;
@@ -52,15 +52,15 @@ fn observe(template: &Template, dir: &str) -> Result<()> {
     let _scene = Scene::set(&case, dir)?;
     let file = agent::profile_file(&template.name, &case.profile(&template.name, "learn", dir)?)?;
     for _ in 0..2 {
-        act(&file, &case)?;
+        act(&file, &case.act)?;
     }
     Ok(())
 }
 
-fn act(profile: &str, case: &Case) -> Result<()> {
+fn act(profile: &str, words: &[String]) -> Result<()> {
     let output = agent::run(profile, None)
         .args(["/stockade/guest", "act"])
-        .args(&case.act)
+        .args(words)
         .output()
         .context("running the actor")?;
     ensure!(output.status.success(), "{}", agent::told(&output));
@@ -103,11 +103,11 @@ fn times(rules: &Value, wanted: &Value) -> usize {
     rules.as_array().map_or(0, |rules| rules.iter().filter(|rule| *rule == wanted).count())
 }
 
-/// The same once more, under the learned profile.
+/// The same once more, or what is like it, under the learned profile.
 fn enforce(template: &Template, dir: &str, text: &str) -> Result<()> {
     let case = template.case(dir)?;
     // Files are where they were when it was learned.
     let _scene = Scene::set(&case.among_peers(), dir)?;
     let file = agent::profile_file(&format!("{}.enforced", template.name), text)?;
-    act(&file, &case)
+    act(&file, case.later.as_ref().unwrap_or(&case.act))
 }
