@@ -18,7 +18,8 @@ use crate::setup::kernels::Kernel;
 /// What every guest's kernel is told. It says its warnings, so that a death comes with its trace. A processor
 /// counts as locked up after 120 s (twice the threshold) and as stalled after as long: an emulator that shares
 /// its processors with others has let one wait for 44 s that was not. Programs lie at the same addresses each time
-/// they start: the emulator translates anew what it finds at another address, which was two thirds of its work.
+/// they start: the emulator translates anew what it finds at another address, which was most of its work, and where a
+/// stack or a library lies changes what starting a program costs.
 const KERNEL_ARGUMENTS: &str =
     "quiet loglevel=5 panic=-1 watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120 norandmaps";
 

@@ -11,7 +11,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use nix::sys::personality::{self, Persona};
 use serde_json::json;
 
 pub(crate) use self::process::STARTS;
@@ -32,8 +31,6 @@ struct Cost {
 /// Measures each operation named and prints one line of JSON for it. With `warm` before the names, each is done once
 /// before it is measured, and that is told under the name `OP-first`.
 pub(super) fn bench(names: &[String]) -> Result<u8> {
-    // AppArmor takes this away from whoever enters one of its profiles.
-    personality::set(Persona::ADDR_NO_RANDOMIZE).context("switching off address randomisation")?;
     let (warm, names) = match names {
         [first, names @ ..] if first == "warm" => (true, names),
         names => (false, names),

@@ -17,7 +17,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use nix::sys::personality::{self, Persona};
 use serde::Deserialize;
 
 use self::confined::Confined;
@@ -56,8 +55,6 @@ struct Figure {
 }
 
 pub(super) fn run(report: &mut Report) -> Result<()> {
-    // Where a stack or a library lies changes what starting a program costs.
-    personality::set(Persona::ADDR_NO_RANDOMIZE).context("switching off address randomisation")?;
     let started = Instant::now();
     while started.elapsed() < SETTLE {
         thread::park_timeout(SETTLE);
