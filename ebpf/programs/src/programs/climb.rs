@@ -181,8 +181,8 @@ fn put_together(before: usize, place: &Place, scratch: *mut Scratch) -> Result<u
     };
     // SAFETY: the claim on the buffer is the caller's.
     unsafe { core::ptr::write_volatile(scratch::text(scratch), text) };
-    let mut climb = Climb { scratch };
-    rounds(2 * LEVELS * ATTEMPTS, &mut climb, text_level);
+    let mut buffer = scratch;
+    rounds(2 * LEVELS * ATTEMPTS, &mut buffer, text_level);
     // SAFETY: as above.
     let (state, begins) = unsafe { ((*scratch::text(scratch)).state, (*scratch::text(scratch)).begins) };
     match state {
@@ -238,14 +238,9 @@ fn stamp(dentry: Pointer, hash: u32) -> u64 {
     (u64::from(hash) | 1 << 32).wrapping_mul(u64::from(sequence) | 1 << 32)
 }
 
-#[repr(C)]
-struct Climb {
-    scratch: *mut Scratch,
-}
-
-extern "C" fn text_level(_round: u32, climb: &mut Climb) -> i64 {
+extern "C" fn text_level(_round: u32, scratch: &mut *mut Scratch) -> i64 {
     // SAFETY: the claim on the buffer is that of who climbs; nothing else refers to this part of it.
-    let text = unsafe { &mut *scratch::text(climb.scratch) };
+    let text = unsafe { &mut *scratch::text(*scratch) };
     match text.at.step() {
         Step::Up { from } => {
             let Some(hash) = probe!(from, dentry_name_hash as u32) else {
@@ -257,7 +252,7 @@ extern "C" fn text_level(_round: u32, climb: &mut Climb) -> i64 {
                 return CONTINUE;
             }
             text.stamp = text.stamp.wrapping_add(stamp(from, hash));
-            text.state = prepend(text, climb.scratch, from);
+            text.state = prepend(text, *scratch, from);
             if text.state == READING { CONTINUE } else { STOP }
         }
         Step::Across => CONTINUE,

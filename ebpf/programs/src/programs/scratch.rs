@@ -25,7 +25,6 @@ pub(crate) const OBJECT_SIZE: usize = 4096;
 pub(crate) struct Scratch {
     busy: u64,
     plain: u32,
-    padding: u32,
     /// Which of its CPU's buffers this is.
     index: u64,
     pub(crate) desk: Desk,
