@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use stockade_abi::access::{EXEC, MAP};
 
-use super::generalise::{Entry, File, created};
+use super::generalise::{Entry, File, created, split};
 use super::glob::{FORMLESS, literal};
 use super::how::How;
 use super::pattern::{Pattern, Piece, looks_secret};
@@ -25,11 +25,7 @@ pub(super) fn guarded<'a>(files: &BTreeMap<&'a [u8], File>, exec: &BTreeSet<&'a 
         file.access & (MAP | EXEC) != 0 || (!created(file) && looks_secret(path))
     };
     let files = files.iter().filter(sensitive).map(|(path, _)| *path);
-    files.chain(exec.iter().copied()).filter_map(dir_of).collect()
-}
-
-fn dir_of(path: &[u8]) -> Option<&[u8]> {
-    path.get(..path.iter().rposition(|byte| *byte == b'/')?)
+    files.chain(exec.iter().copied()).filter_map(split).map(|(dir, _)| dir).collect()
 }
 
 /// Gives one pattern for all names to those of a directory's `entries` that have none in `names`, if that is shorter.

@@ -281,7 +281,8 @@ fn ends_in_number(path: &[u8]) -> bool {
     split(path).is_some_and(|(_, name)| is_number(name))
 }
 
-fn split(path: &[u8]) -> Option<(&[u8], &[u8])> {
+/// The directory and the name in it.
+pub(super) fn split(path: &[u8]) -> Option<(&[u8], &[u8])> {
     let slash = path.iter().rposition(|byte| *byte == b'/')?;
     Some((path.get(..slash)?, path.get(slash + 1..)?))
 }

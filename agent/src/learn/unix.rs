@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::generalise::File;
+use super::generalise::{File, split};
 use super::how::Width;
 use super::names::name_patterns;
 use super::pattern::{Pattern, must_stay_literal};
@@ -27,19 +27,17 @@ impl UnixSockets {
         for path in &self.paths {
             if let Some(glob) = made_up.get(path.as_slice()).and_then(of_form) {
                 globs.insert(glob);
-            } else if must_stay_literal(path) {
-                globs.insert(escape(path));
-            } else {
-                let (dir, name) =
-                    path.split_at(path.iter().rposition(|byte| *byte == b'/').map_or(0, |at| at + 1));
-                others.entry(dir).or_default().insert(name);
+                continue;
+            }
+            match split(path).filter(|_| !must_stay_literal(path)) {
+                Some((dir, name)) => drop(others.entry(dir).or_default().insert(name)),
+                None => drop(globs.insert(escape(path))),
             }
         }
         for (dir, names) in others {
-            globs.extend(series(&names, width).map(|name| escape(dir) + &name));
+            globs.extend(series(&names, width).iter().map(|name| format!("{}/{name}", escape(dir))));
         }
-        let names = self.names.iter().map(Vec::as_slice).collect();
-        let names: BTreeSet<String> = series(&names, width).collect();
+        let names = series(&self.names.iter().map(Vec::as_slice).collect(), width);
         globs.into_iter().map(PeerTarget::Unix).chain(names.into_iter().map(PeerTarget::Abstract)).collect()
     }
 }
@@ -53,15 +51,13 @@ fn of_form(pattern: &Pattern) -> Option<String> {
 
 /// Each name, or in its stead what names have in common that differ in their numbers. Who made them was not seen, so it
 /// takes as many as of files that were only used.
-fn series<'a>(names: &BTreeSet<&'a [u8]>, width: Width) -> impl Iterator<Item = String> {
+fn series(names: &BTreeSet<&[u8]>, width: Width) -> BTreeSet<String> {
     let used = File::default();
     let found = match width {
         Width::Exact => BTreeMap::new(),
         Width::Normal | Width::Wide => name_patterns(names.iter().map(|name| (*name, &used))),
     };
-    let glob = |name: &&'a [u8]| found.get(name).and_then(Pattern::glob).unwrap_or_else(|| escape(name));
-    let globs: BTreeSet<String> = names.iter().map(glob).collect();
-    globs.into_iter()
+    names.iter().map(|name| found.get(name).and_then(Pattern::glob).unwrap_or_else(|| escape(name))).collect()
 }
 
 #[cfg(test)]
