@@ -1,7 +1,7 @@
 //! Learning: what is done twice is observed once, and the profile made of it lets it pass.
 
 use anyhow::{Context, Result, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::agent::{self, PATIENCE};
 use super::case::{self, Template};
@@ -37,8 +37,8 @@ pub(super) fn run(report: &mut Report, templates: &[&Template]) -> Result<()> {
     agent::fence("fence.learn")?;
     for ((template, ..), outcome) in exported.iter().zip(outcomes) {
         report.case(&format!("{}.enforce", template.name), || {
-            outcome?;
             let events = agent::events(Some(&template.name))?;
+            outcome.with_context(|| format!("{events:?}"))?;
             ensure!(events.is_empty(), "{events:?}");
             Ok(())
         });
@@ -46,7 +46,7 @@ pub(super) fn run(report: &mut Report, templates: &[&Template]) -> Result<()> {
     Ok(())
 }
 
-/// Twice, under a profile that knows nothing.
+/// Twice, under a profile that knows nothing; and what tells by its observation that all others are there.
 fn observe(template: &Template, dir: &str) -> Result<()> {
     let case = template.case(dir)?;
     let _scene = Scene::set(&case, dir)?;
@@ -54,7 +54,12 @@ fn observe(template: &Template, dir: &str) -> Result<()> {
     for _ in 0..2 {
         act(&file, &case.act)?;
     }
-    Ok(())
+    act(&file, &["list".to_owned(), marker(dir)])
+}
+
+/// The directory that is listed last: every scene has it.
+fn marker(dir: &str) -> String {
+    format!("{dir}/out")
 }
 
 fn act(profile: &str, words: &[String]) -> Result<()> {
@@ -87,9 +92,11 @@ fn export(template: &Template, dir: &str) -> Result<String> {
         }
         last = String::from_utf8(output.stdout).context("the export")?;
         let profile: Value = case::parse(&last)?;
-        let complete = sections
-            .iter()
-            .all(|(section, wanted)| wanted.iter().all(|rule| times(&profile["spec"][section], rule) == 1));
+        let listed = json!({"path": marker(dir), "access": ["read"]});
+        let complete = times(&profile["spec"]["files"], &listed) == 1
+            && sections.iter().all(|(section, wanted)| {
+                wanted.iter().all(|rule| times(&profile["spec"][section], rule) == 1)
+            });
         Ok(complete.then(|| last.clone()))
     });
     let exported = exported.with_context(|| format!("exported is {last}"))?;
