@@ -185,12 +185,14 @@ impl Glob {
     }
 }
 
-/// A name's ending with its dot: `.py`; none for a number, a hidden file, or something long. All that comes after
-/// `.so` is the version of a library.
+/// A name's ending with its dot: `.py`; none for a number, a hidden file, or something long. Digits and dots after
+/// `.so` are the version of a library.
 pub(super) fn ending(name: &[u8]) -> Option<&[u8]> {
     if let Some(at) = name.windows(3).position(|part| part == b".so") {
         let rest = name.get(at + 3..).unwrap_or(b"");
-        return rest.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.').then_some(&b".so"[..]);
+        if rest.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.') {
+            return Some(b".so");
+        }
     }
     let dot = name.iter().rposition(|byte| *byte == b'.').filter(|dot| *dot > 0)?;
     let ending = name.get(dot..)?;
@@ -242,6 +244,23 @@ mod tests {
         // Of 1800 time zones, five.
         assert!((45..60).contains(&choices(1800, 5)), "{}", choices(1800, 5));
         assert!(choices(1400, 300) > choices(1400, 60));
+    }
+
+    #[test]
+    fn endings() {
+        let shown = |name: &str| ending(name.as_bytes()).map(|ending| ending.escape_ascii().to_string());
+        for (name, wanted) in [
+            ("a.py", ".py"),
+            ("libz.so", ".so"),
+            ("libz.so.1.2.13", ".so"),
+            ("php-fpm.sock", ".sock"),
+            ("ld.so.conf", ".conf"),
+        ] {
+            assert_eq!(shown(name).as_deref(), Some(wanted), "{name}");
+        }
+        for name in ["a", ".profile", "a.", "a.7", "a.something", "libz.so-old"] {
+            assert_eq!(shown(name), None, "{name}");
+        }
     }
 
     #[test]
