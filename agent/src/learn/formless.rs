@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use stockade_abi::access::{EXEC, MAP};
 
-use super::generalise::{Entry, File, created, split};
+use super::directories::Entry;
+use super::generalise::{File, created, split};
 use super::glob::{FORMLESS, literal};
 use super::how::How;
 use super::pattern::{Pattern, Piece, looks_secret};

@@ -10,14 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use stockade_abi::access::{self, AccessSet};
 use stockade_abi::reason::{Mode, Operation};
 
-use super::formless::{any_name, guarded};
+use super::directories::patterns;
 use super::glob::Origin;
 use super::how::{How, Width};
-use super::names::{SERIES, name_patterns};
-use super::numbered::{attached, numbered};
-use super::pattern::{Pattern, Piece, is_number, must_stay_literal};
+use super::pattern::Pattern;
 use super::peers::Sockets;
-use super::siblings::same_ending;
 use super::trees::{Tree, trees};
 use super::{Seen, layout, peers};
 use crate::compile::{Object, Policy, Power, compile};
@@ -218,103 +215,14 @@ impl Granted {
     }
 }
 
-/// A file in its directory: its name, its path, and what is known of it.
-pub(super) type Entry<'a, 'f> = (&'a [u8], &'a [u8], &'f File);
-
-/// Patterns for those paths that are not to be named exactly.
-fn patterns<'a>(
-    files: &BTreeMap<&'a [u8], File>,
-    exec: &BTreeSet<&'a [u8]>,
-    how: How<'_>,
-) -> BTreeMap<&'a [u8], Pattern> {
-    let mut patterns = BTreeMap::new();
-    let mut dirs: BTreeMap<&[u8], Vec<Entry<'a, '_>>> = BTreeMap::new();
-    for (path, file) in files {
-        let attached = || (file.access == access::READ).then(|| attached(path)).flatten();
-        if let Some(pattern) = numbered(path).or_else(attached) {
-            patterns.insert(*path, pattern);
-            continue;
-        }
-        if file.access & (access::MAP | access::EXEC) != 0 || exec.contains(path) || must_stay_literal(path) {
-            continue;
-        }
-        if let Some((dir, name)) = split(path) {
-            dirs.entry(dir).or_default().push((name, *path, file));
-        }
-    }
-    let parents = numbered_dirs(dirs.keys().copied());
-    let guarded = guarded(files, exec);
-    for (dir, entries) in &dirs {
-        let mut names = name_patterns(entries.iter().map(|(name, _, file)| (*name, *file)));
-        if !guarded.contains(dir) {
-            same_ending(dir, entries, how, &mut names);
-            any_name(dir, entries, how, &mut names);
-        }
-        for (name, path, file) in entries {
-            let name_pattern = names.get(name);
-            // A created file that is only a number is kept in directories that are only numbers.
-            let chain = is_number(name) && name_pattern.is_some() && created(file);
-            // A directory that was made under a made-up name has its pattern by now: parents come first.
-            let made = patterns.get(dir).filter(|_| files.get(dir).is_some_and(created));
-            // A month in the directory of its year.
-            let part_of_date = made.is_some() && created(file) && is_number(name) && ends_in_number(dir);
-            let mut pattern = made.cloned().unwrap_or_else(|| dir_pattern(dir, &parents, chain));
-            pattern.push_literal(b"/");
-            match name_pattern {
-                Some(name) => pattern.append(name),
-                None if part_of_date => pattern.push(Piece::Number),
-                None => pattern.push_literal(name),
-            }
-            if !pattern.is_literal() {
-                patterns.insert(*path, pattern);
-            }
-        }
-    }
-    patterns
-}
-
 pub(super) fn created(file: &File) -> bool {
     file.access & access::CREATE != 0
-}
-
-fn ends_in_number(path: &[u8]) -> bool {
-    split(path).is_some_and(|(_, name)| is_number(name))
 }
 
 /// The directory and the name in it.
 pub(super) fn split(path: &[u8]) -> Option<(&[u8], &[u8])> {
     let slash = path.iter().rposition(|byte| *byte == b'/')?;
     Some((path.get(..slash)?, path.get(slash + 1..)?))
-}
-
-/// Directories named by number that have enough siblings to be a series.
-fn numbered_dirs<'a>(dirs: impl Iterator<Item = &'a [u8]>) -> BTreeSet<&'a [u8]> {
-    let mut children: BTreeMap<&[u8], BTreeSet<&[u8]>> = BTreeMap::new();
-    for dir in dirs {
-        let mut rest = dir;
-        while let Some((parent, name)) = split(rest) {
-            if is_number(name) {
-                children.entry(parent).or_default().insert(name);
-            }
-            rest = parent;
-        }
-    }
-    children.into_iter().filter(|(_, names)| names.len() >= SERIES).map(|(parent, _)| parent).collect()
-}
-
-/// The directory, with numbers for components that `parents` holds a series of, and with `chain` also
-/// for the numbered ones at its end.
-fn dir_pattern(dir: &[u8], parents: &BTreeSet<&[u8]>, chain: bool) -> Pattern {
-    let Some((parent, name)) = split(dir) else { return Pattern::literal(dir) };
-    let number = is_number(name) && (chain || parents.contains(parent));
-    let mut pattern = dir_pattern(parent, parents, chain && number);
-    pattern.push_literal(b"/");
-    if number {
-        pattern.push(Piece::Number);
-    } else {
-        pattern.push_literal(name);
-    }
-    pattern
 }
 
 #[cfg(test)]

@@ -401,3 +401,32 @@ fn packages_never_widen_what_is_sensitive() {
     }
     assert!(widened > 500, "only {widened} names were let in: nothing was tested");
 }
+
+#[test]
+fn names_that_are_spread_over_made_up_directories() {
+    let names = ["08F7C2F33", "1CBFD338F", "4AB382FAE", "7AC472D49", "A86463196", "C101D2C42", "D6FE63027"];
+    let mut seen = Vec::new();
+    for name in names {
+        let dir = format!("/var/spool/mail/deferred/{}", &name[..1]);
+        seen.push(file(&format!("{dir}/{name}"), READ | CREATE));
+        seen.push(file(&dir, CREATE));
+    }
+    assert_eq!(
+        paths(&seen),
+        ["/var/spool/mail/deferred/[0-9A-F]*", "/var/spool/mail/deferred/[0-9A-F]*/?????????"]
+    );
+    // One name in each of them is no series.
+    let kept: Vec<Seen> = seen
+        .iter()
+        .filter(|one| one.object.len() < 30)
+        .flat_map(|dir| {
+            let below = format!("{}/part1.dat", dir.object.escape_ascii());
+            [dir.clone(), file(&below, READ | CREATE)]
+        })
+        .collect();
+    assert_eq!(kept.len(), 14);
+    assert_eq!(
+        paths(&kept),
+        ["/var/spool/mail/deferred/[0-9A-F]*", "/var/spool/mail/deferred/[0-9A-F]*/part1.dat"]
+    );
+}

@@ -4,6 +4,7 @@ mod clients;
 pub mod complete;
 pub mod curve;
 mod date;
+mod directories;
 pub mod episodes;
 pub mod estimate;
 pub mod evidence;

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use stockade_abi::access::{AccessSet, READ};
 
-use super::generalise::{Entry, created};
+use super::directories::Entry;
+use super::generalise::created;
 use super::glob::{SIBLINGS, ending, is_text_of_programs, literal};
 use super::how::How;
 use super::pattern::{Pattern, Piece};
