@@ -53,6 +53,12 @@ pub(super) fn receive(at: &str) -> Result<u8> {
     Ok(REFUSED)
 }
 
+/// Does something after a file was offered at a unix socket, whether it was received or not.
+pub(super) fn received(at: &str, rest: &[String]) -> Result<u8> {
+    receive(at)?;
+    Ok(super::attempt(rest))
+}
+
 /// Sets an extended attribute.
 pub(super) fn setxattr(name: &str, path: &str) -> Result<u8> {
     // A file capability without any capability; other attributes take it as a value like any.

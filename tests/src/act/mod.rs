@@ -88,6 +88,7 @@ fn perform(words: &[String]) -> Result<u8> {
         "deleted" => files::deleted(word(0)?),
         "given" => given::given(word(0)?),
         "receive" => given::receive(word(0)?),
+        "received" => given::received(word(0)?, &rest[1..]),
         "setxattr" => given::setxattr(word(0)?, word(1)?),
         "removexattr" => given::removexattr(word(0)?, word(1)?),
         "setacl" => given::setacl(word(0)?),
