@@ -201,6 +201,7 @@ fn because(decision: &Decision, missing: &[&str]) -> String {
         | Reason::UnknownSubject
         | Reason::PolicyCorrupt
         | Reason::LabelFull
+        | Reason::RootUnknown
         | Reason::BadAddress
         | Reason::UnsupportedFamily
         | Reason::Guarded

@@ -10,7 +10,7 @@ use aya::programs::Lsm;
 use stockade_abi::POLICY_SLOTS;
 
 use super::error::KernelError;
-use super::maps::{CARRIED, HEADS, PINNED, STARTED};
+use super::maps::{CARRIED, HEADS, PINNED, ROOTS, STARTED};
 use super::pins::{Pins, make_directory};
 
 /// Pins what processes carry, and who is bound, for the ABI of `to` as well. The rest is made anew: the
@@ -20,10 +20,11 @@ pub(super) fn carry(from: &Pins, to: &Pins) -> Result<(), KernelError> {
     for name in CARRIED {
         let path = to.map(name);
         let older = from.map(name);
-        // Before ABI 4 nobody knew since when a subject is one: the map is made anew, and filled from the database.
+        // Before ABI 4 nobody knew since when a subject is one: the map is made anew, and filled from the database. Before
+        // ABI 7 no root was noted: who had left it then, goes on with paths of its own.
         // What is pinned already was pinned by an attempt before: nothing makes these anew as long as the older ABI
         // is in force.
-        let unknown = name == STARTED && !older.exists();
+        let unknown = (name == STARTED || name == ROOTS) && !older.exists();
         if !path.exists() && !unknown {
             let map = MapData::from_pin(older).map_err(KernelError::map(name))?;
             pin(&map, path)?;

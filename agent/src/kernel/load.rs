@@ -130,6 +130,7 @@ impl Kernel {
             }
         };
         let maps = Maps::open(&pins)?;
+        maps.find_roots()?;
         let tables = Tables::of(maps.heads()?.into_iter());
         Ok((
             Self {

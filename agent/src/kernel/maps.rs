@@ -1,6 +1,7 @@
 //! The maps that agent and programs share, opened from their pins.
 
 use std::borrow::Borrow;
+use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 
 use aya::Pod;
@@ -8,10 +9,10 @@ use aya::maps::{Array, ArrayOfMaps, HashMap, Map, MapData, MapError, PerCpuArray
 use stockade_abi::head::{Head, Size};
 use stockade_abi::hook::Hook;
 use stockade_abi::known::{FileId, Guard, InodeMemory};
-use stockade_abi::label::{Label, SubjectEntry};
+use stockade_abi::label::{Label, Root, SubjectEntry};
 use stockade_abi::owner::Owner;
 use stockade_abi::reason::Reason;
-use stockade_abi::{CONTENTS_SLOT, POLICY_SLOTS, RENAMES_SLOT, SLOTS_OF_POLICIES, table};
+use stockade_abi::{CONTENTS_SLOT, POLICY_SLOTS, RENAMES_SLOT, ROOT_CHANGED, SLOTS_OF_POLICIES, table};
 
 use super::error::KernelError;
 use super::mechanism::Mechanism;
@@ -21,17 +22,18 @@ use super::tables::Number;
 use super::words::Words;
 
 /// Names of the pinned maps. The others belong to one build of the programs and go with it.
-pub(super) const PINNED: [&str; 15] = [
-    LABELS, INODES, GUARDS, OWNER, SUBJECTS, STARTED, HEADS, SMALL, MEDIUM, LARGE, EVENTS, SEEN, REASONS,
-    LOST, CANARY,
+pub(super) const PINNED: [&str; 16] = [
+    LABELS, INODES, GUARDS, OWNER, SUBJECTS, STARTED, ROOTS, HEADS, SMALL, MEDIUM, LARGE, EVENTS, SEEN,
+    REASONS, LOST, CANARY,
 ];
 
 /// Those of them that go on under another ABI.
-pub(super) const CARRIED: [&str; 3] = [LABELS, SUBJECTS, STARTED];
+pub(super) const CARRIED: [&str; 4] = [LABELS, SUBJECTS, STARTED, ROOTS];
 
 const LABELS: &str = "LABELS";
 const SUBJECTS: &str = "SUBJECTS";
 pub(super) const STARTED: &str = "STARTED";
+pub(super) const ROOTS: &str = "ROOTS";
 const INODES: &str = "INODES";
 const GUARDS: &str = "GUARDS";
 const OWNER: &str = "OWNER";
@@ -107,6 +109,8 @@ unsafe impl Pod for Shared<Label> {}
 // SAFETY: as above.
 unsafe impl Pod for Shared<SubjectEntry> {}
 // SAFETY: as above.
+unsafe impl Pod for Shared<Root> {}
+// SAFETY: as above.
 unsafe impl Pod for Shared<InodeMemory> {}
 // SAFETY: as above.
 unsafe impl Pod for Shared<FileId> {}
@@ -120,6 +124,7 @@ pub(super) struct Maps {
     labels: HashMap<MapData, i32, Shared<Label>>,
     subjects: HashMap<MapData, u64, Shared<SubjectEntry>>,
     started: HashMap<MapData, u64, u64>,
+    roots: HashMap<MapData, u64, Shared<Root>>,
     inodes: HashMap<MapData, i32, Shared<InodeMemory>>,
     guards: HashMap<MapData, Shared<FileId>, u64>,
     owner: Array<MapData, Shared<Owner>>,
@@ -143,6 +148,7 @@ impl Maps {
             labels: HashMap::try_from(Map::HashMap(open(LABELS)?)).map_err(KernelError::map(LABELS))?,
             subjects: HashMap::try_from(Map::HashMap(open(SUBJECTS)?)).map_err(KernelError::map(SUBJECTS))?,
             started: HashMap::try_from(Map::HashMap(open(STARTED)?)).map_err(KernelError::map(STARTED))?,
+            roots: HashMap::try_from(Map::HashMap(open(ROOTS)?)).map_err(KernelError::map(ROOTS))?,
             // As task storage, with a descriptor of the file.
             inodes: HashMap::try_from(Map::HashMap(open(INODES)?)).map_err(KernelError::map(INODES))?,
             guards: HashMap::try_from(Map::HashMap(open(GUARDS)?)).map_err(KernelError::map(GUARDS))?,
@@ -225,7 +231,24 @@ impl Maps {
 
     pub(super) fn unbind(&mut self, cgroup: u64) -> Result<(), KernelError> {
         gone(self.subjects.remove(&cgroup)).map_err(KernelError::map(SUBJECTS))?;
+        gone(self.roots.remove(&cgroup)).map_err(KernelError::map(ROOTS))?;
         gone(self.started.remove(&cgroup)).map_err(KernelError::map(STARTED))
+    }
+
+    /// Has the programs look for the roots that are noted: the word that tells them may be new, or be written as it was
+    /// a moment before one was noted.
+    pub(super) fn find_roots(&self) -> Result<(), KernelError> {
+        if self.roots.keys().next().is_some() {
+            let slot = RENAMES_SLOT;
+            self.words()
+                .map_err(|source| KernelError::Flip { slot, source })?
+                .set(slot as usize, ROOT_CHANGED);
+        }
+        Ok(())
+    }
+
+    fn words(&self) -> io::Result<Words> {
+        Words::map(&self.head_words, POLICY_SLOTS as usize)
     }
 
     pub(super) fn bound(&self) -> Result<Vec<(u64, SubjectEntry)>, KernelError> {
@@ -253,8 +276,7 @@ impl Maps {
     /// Puts a head into a slot, or empties it, in one store: programs see the old or the new one, whole.
     pub(super) fn flip(&mut self, slot: u32, head: Head) -> Result<(), KernelError> {
         check_slot(slot)?;
-        let words = Words::map(&self.head_words, POLICY_SLOTS as usize)
-            .map_err(|source| KernelError::Flip { slot, source })?;
+        let words = self.words().map_err(|source| KernelError::Flip { slot, source })?;
         // Contents are taken down from before one is asked for until after.
         if head.names_contents() {
             words.store(CONTENTS_SLOT as usize, 1);
@@ -288,7 +310,7 @@ impl Maps {
 
     /// Renames of directories that the programs have noticed.
     pub(super) fn renames(&self) -> Result<u64, KernelError> {
-        Ok(self.head_words_now()?[RENAMES_SLOT as usize])
+        Ok(self.head_words_now()?[RENAMES_SLOT as usize] & !ROOT_CHANGED)
     }
 
     /// Forgets what learning has reported, so that it is reported again.

@@ -29,12 +29,26 @@ impl Words {
 
     /// Stores one word; an index outside of the array is ignored.
     pub(super) fn store(&self, index: usize, word: u64) {
-        if index < self.count {
-            // SAFETY: inside the mapping, by the check.
-            let at = unsafe { self.start.add(index) };
-            // SAFETY: the mapping lives as long as this value, and is aligned to a page.
-            unsafe { at.as_ref() }.store(word, Ordering::Release);
+        if let Some(at) = self.at(index) {
+            at.store(word, Ordering::Release);
         }
+    }
+
+    /// Sets bits of one word; an index outside of the array is ignored.
+    pub(super) fn set(&self, index: usize, bits: u64) {
+        if let Some(at) = self.at(index) {
+            at.fetch_or(bits, Ordering::Release);
+        }
+    }
+
+    fn at(&self, index: usize) -> Option<&AtomicU64> {
+        if index >= self.count {
+            return None;
+        }
+        // SAFETY: inside the mapping, by the check.
+        let at = unsafe { self.start.add(index) };
+        // SAFETY: the mapping lives as long as this value, and is aligned to a page.
+        Some(unsafe { at.as_ref() })
     }
 }
 

@@ -35,6 +35,16 @@ pub struct Label {
 /// shares the host's root (`stockade run`).
 pub const SHARES_HOST_ROOT: u32 = 1 << 0;
 
+/// A root directory, by the addresses of the entry and of the mount. Key: cgroup id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Root {
+    /// `struct dentry`.
+    pub dentry: u64,
+    /// `struct vfsmount`.
+    pub mount: u64,
+}
+
 /// What the kernel knows of a subject before any of its processes is labelled. Key: cgroup id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]

@@ -3,7 +3,7 @@
 
 use crate::event::EventHeader;
 use crate::known::{FileId, InodeMemory, Known};
-use crate::label::{Label, SubjectEntry};
+use crate::label::{Label, Root, SubjectEntry};
 use crate::owner::Owner;
 use core::mem::{align_of, offset_of, size_of};
 
@@ -23,6 +23,7 @@ macro_rules! layout {
 }
 
 layout!(Label, size 24, align 8, { subject @ 0, policy @ 8, flags @ 12, member @ 16, next_member @ 20 });
+layout!(Root, size 16, align 8, { dentry @ 0, mount @ 8 });
 layout!(SubjectEntry, size 16, align 4, { policy @ 0, init_pid @ 4, flags @ 8, reserved @ 12 });
 layout!(EventHeader, size 88, align 8, {
     time_ns @ 0, subject @ 8, generation @ 16, pid @ 24, tid @ 28, ppid @ 32, uid @ 36, policy @ 40,

@@ -25,7 +25,7 @@ pub mod table;
 
 /// Version of everything in this crate. Pinned beside the maps; an agent that finds another value
 /// there refuses to adopt them.
-pub const ABI_VERSION: u32 = 6;
+pub const ABI_VERSION: u32 = 7;
 
 /// The oldest version whose labels and subjects ([`label`]) are laid out and meant as here: an agent takes
 /// over what is pinned by versions from this one on. Whoever changes them raises it to [`ABI_VERSION`].
@@ -36,8 +36,12 @@ const _: () = assert!(LABELS_SINCE <= ABI_VERSION);
 /// Policy slots of a node. Slot 0 is never filled, so that a zeroed label finds no policy, and neither is the last.
 pub const POLICY_SLOTS: u32 = 1024;
 
-/// The slot whose word is no head: the programs count there the renames of directories.
+/// The slot whose word is no head: the programs count there the renames of directories, below [`ROOT_CHANGED`].
 pub const RENAMES_SLOT: u32 = 0;
+
+/// Set in the word of [`RENAMES_SLOT`] as soon as a process of any subject has changed its root directory: until then
+/// nobody looks for the root that its subject began with.
+pub const ROOT_CHANGED: u64 = 1 << 63;
 
 /// The slot whose word is no head either, but 1 while the policy in any slot names contents: without that, nobody
 /// takes them down.

@@ -78,11 +78,13 @@ pub enum Reason {
     NotFromImage = 14,
     /// Rules grant the start of a program of certain contents, and this one has another.
     OtherContent = 15,
+    /// The kernel has no room to note the root directory that the subject began with, before a process leaves it.
+    RootUnknown = 16,
 }
 
 impl Reason {
     /// Number of counters needed to count by reason: values start at 1.
-    pub const COUNT: usize = 16;
+    pub const COUNT: usize = 17;
 
     /// Counters for which there is room in the maps: the next build may have more reasons, and goes on
     /// with the maps of this one.
@@ -105,6 +107,7 @@ impl Reason {
         Self::WiderRules,
         Self::NotFromImage,
         Self::OtherContent,
+        Self::RootUnknown,
     ];
 
     /// The direction in which a decision with this reason goes under `mode`.
@@ -126,6 +129,7 @@ impl Reason {
             | Self::UnknownSubject
             | Self::PolicyCorrupt
             | Self::LabelFull
+            | Self::RootUnknown
             | Self::BadAddress
             | Self::UnsupportedFamily => match mode {
                 Some(Mode::Learn) => Verdict::Allowed,
@@ -152,6 +156,7 @@ impl Reason {
             | Self::UnknownSubject
             | Self::PolicyCorrupt
             | Self::LabelFull
+            | Self::RootUnknown
             | Self::BadAddress
             | Self::UnsupportedFamily => false,
         }
@@ -175,6 +180,7 @@ impl Reason {
             Self::WiderRules => "wider-rules",
             Self::NotFromImage => "not-from-image",
             Self::OtherContent => "other-content",
+            Self::RootUnknown => "root-unknown",
         }
     }
 }

@@ -50,7 +50,8 @@ fn only_children_of_the_parents() {
             | Reason::Guarded
             | Reason::WiderRules
             | Reason::NotFromImage
-            | Reason::OtherContent) => panic!("{other:?}"),
+            | Reason::OtherContent
+            | Reason::RootUnknown) => panic!("{other:?}"),
         }
     };
     for session in [false, true] {

@@ -25,3 +25,14 @@ pub(crate) unsafe fn increment(at: *mut u64) {
     // SAFETY: one instruction on the address that the caller vouches for.
     unsafe { asm!("lock *(u64 *)({at} + 0) += {one}", at = in(reg) at, one = in(reg) 1u64) };
 }
+
+/// Sets `bits` at `at`.
+///
+/// # Safety
+///
+/// `at` is aligned and points into a map value.
+#[inline(always)]
+pub(crate) unsafe fn set(at: *mut u64, bits: u64) {
+    // SAFETY: one instruction on the address that the caller vouches for.
+    unsafe { asm!("lock *(u64 *)({at} + 0) |= {bits}", at = in(reg) at, bits = in(reg) bits) };
+}

@@ -1,10 +1,11 @@
-//! From a directory entry up to the root of who looks, through mounts.
+//! From a directory entry up to the root of the subject of who looks, through mounts.
 
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 use stockade_abi::reason::Reason;
 
-use super::kernel::{Pointer, address, current, load, offset, probe};
+use super::kernel::{Pointer, address, current, offset, probe};
 use super::memory::Place;
+use super::root;
 use super::rounds::{CONTINUE, STOP, rounds};
 use super::scratch::{self, NAME_SIZE, OBJECT_SIZE, Scratch};
 
@@ -34,7 +35,7 @@ enum Step {
     Up { from: Pointer },
     /// To what is mounted on.
     Across,
-    /// This is the root: of the task, or of everything.
+    /// This is the root: of the subject, or of everything.
     Root,
     /// It is in no tree, or cannot be read.
     Lost,
@@ -43,10 +44,9 @@ enum Step {
 impl Position {
     #[inline(always)]
     fn of(place: &Place) -> Self {
-        let fs: Pointer = load!(current().cast(), task_fs as Pointer);
-        let root: Pointer = load!(fs, fs_root_dentry as Pointer);
-        let root_mount: Pointer = load!(fs, fs_root_mount as Pointer);
-        Self { dentry: place.dentry, mount: place.mount, root, root_mount }
+        let root = root::shown_to(current());
+        let Place { dentry, mount } = *place;
+        Self { dentry, mount, root: root.dentry as Pointer, root_mount: root.mount as Pointer }
     }
 
     #[inline(always)]

@@ -144,10 +144,22 @@ pub(crate) fn refuse(facility: Facility) -> i32 {
     if stockade_power(Operation::Facility as u32, facility as u32, GUARDED) == 0 { ALLOW } else { deny() }
 }
 
+/// Refuses to change the root while nothing can tell afterwards what it was.
+#[inline(always)]
+pub(crate) fn root_unknown() -> i32 {
+    if stockade_power(Operation::Facility as u32, Facility::Chroot as u32, ROOT_UNKNOWN) == 0 {
+        ALLOW
+    } else {
+        deny()
+    }
+}
+
 /// How [`stockade_power`] is to judge: a refusal is not worth a record.
 const QUIET: u32 = 1;
 /// It is about the agent's own, which nothing grants.
 const GUARDED: u32 = 2;
+/// See [`root_unknown`].
+const ROOT_UNKNOWN: u32 = 4;
 
 /// The short way out is where the table grants it. `quiet`: a refusal is not worth a record.
 #[inline(always)]
@@ -170,9 +182,10 @@ pub(crate) extern "C" fn stockade_power(operation: u32, number: u32, how: u32) -
     let head = policy::head(label.policy);
     let policy = Policy::find(head);
     let mut denied = false;
-    let guarded = how & GUARDED != 0;
+    let (guarded, root_unknown) = (how & GUARDED != 0, how & ROOT_UNKNOWN != 0);
     if let (Some(policy), Some(Mode::Audit | Mode::Enforce)) = (&policy, head.mode())
         && !guarded
+        && !root_unknown
     {
         if granted(policy, label.flags, operation, number) {
             return 0;
@@ -183,6 +196,7 @@ pub(crate) extern "C" fn stockade_power(operation: u32, number: u32, how: u32) -
         (None, _) | (Some(_), None) if head.is_empty() => Reason::UnknownSubject,
         (None, _) | (Some(_), None) => Reason::PolicyCorrupt,
         (Some(_), Some(_)) if guarded => Reason::Guarded,
+        (Some(_), Some(_)) if root_unknown => Reason::RootUnknown,
         (Some(_), Some(Mode::Audit | Mode::Enforce)) if denied => Reason::DenyRule,
         (Some(_), Some(Mode::Learn | Mode::Audit | Mode::Enforce)) => Reason::NoRule,
     } as u32;

@@ -11,7 +11,7 @@ use core::ptr;
 use stockade_abi::head::TABLES;
 use stockade_abi::hook::Hook;
 use stockade_abi::known::{FileId, GUARDS_MAX, InodeMemory};
-use stockade_abi::label::{Label, SubjectEntry};
+use stockade_abi::label::{Label, Root, SubjectEntry};
 use stockade_abi::owner::Owner;
 use stockade_abi::reason::Reason;
 use stockade_abi::{POLICY_SLOTS, SUBJECTS_MAX, table};
@@ -120,6 +120,10 @@ pub(crate) static SUBJECTS: HashMap<u64, SubjectEntry, { SUBJECTS_MAX as usize }
 /// dated with.
 #[btf_map]
 pub(crate) static STARTED: HashMap<u64, u64, { SUBJECTS_MAX as usize }> = HashMap::new();
+
+/// The root directory that a subject began with, of those in which a process has changed its own.
+#[btf_map]
+pub(crate) static ROOTS: HashMap<u64, Root, { SUBJECTS_MAX as usize }> = HashMap::new();
 
 /// What tasks are about to start, of those whose policy names contents, by task. What is displaced is not started.
 #[btf_map]

@@ -11,6 +11,7 @@ use core::ptr::{read_volatile, write_volatile};
 use aya_ebpf::bindings::task_struct;
 use stockade_abi::head::Head;
 use stockade_abi::known::{self, FileId, GUARDED, Guard, InodeMemory, Known, WRITING};
+use stockade_abi::label::Root;
 use stockade_abi::reason::Mode;
 
 use super::atomic;
@@ -75,6 +76,12 @@ impl View {
     #[inline(always)]
     pub(crate) fn of(task: *mut task_struct, head: Head, renames: u64, subject: u64) -> Self {
         Self { root: root_of(task), mounts: mounts_of(task), renames, key: key(head, subject) }
+    }
+
+    /// The same, of paths that are told from the root that `subject` began with.
+    #[inline(always)]
+    pub(crate) fn from_root(self, root: Option<Root>) -> Self {
+        root.map_or(self, |root| Self { root: root.dentry as Pointer, ..self })
     }
 }
 

@@ -35,6 +35,7 @@ mod place;
 mod policy;
 mod quick;
 mod reported;
+mod root;
 mod rounds;
 mod scratch;
 mod seen;
@@ -254,7 +255,6 @@ facilities! {
     stockade_umount = "sb_umount": SbUmount, Mount;
     stockade_pivot = "sb_pivotroot": SbPivotroot, Mount;
     stockade_move = "move_mount": MoveMount, Mount;
-    stockade_chroot = "path_chroot": Chroot, Chroot;
     stockade_userns = "userns_create": UsernsCreate, Namespaces;
     stockade_perf = "perf_event_open": PerfEventOpen, Perf;
     stockade_autoload = "kernel_module_request": ModuleRequest, Modules;
@@ -264,6 +264,11 @@ facilities! {
     stockade_settime = "settime": Settime, Clock;
     stockade_quotactl = "quotactl": Quotactl, Quota;
     stockade_override = "uring_override_creds": UringOverrideCreds, IoUringCreds;
+}
+
+#[lsm(hook = "path_chroot")]
+fn stockade_chroot(ctx: LsmContext) -> i32 {
+    root::change(before!(&ctx, Chroot))
 }
 
 #[lsm(hook = "bpf")]

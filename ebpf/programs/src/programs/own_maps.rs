@@ -18,7 +18,7 @@ use super::judge::ALLOW;
 use super::kernel::{Pointer, address, before, current, load, offset, probe};
 use super::maps::{
     CANARY as CANARIES, CONTENTS, EVENTS, GUARDS, HEADS, INODES, LABELS, LOST, ONCE, OWNER, PEERS, REASONS,
-    REFUSED, SCRATCH, SEEN, STARTED, SUBJECTS, TABLES_L, TABLES_M, TABLES_S,
+    REFUSED, ROOTS, SCRATCH, SEEN, STARTED, SUBJECTS, TABLES_L, TABLES_M, TABLES_S,
 };
 use super::{count, label};
 
@@ -92,7 +92,7 @@ fn is_own(map: Pointer) -> bool {
         ($($own:ident)+) => { $(map == from_ref(&$own).cast_mut().cast::<c_void>())||+ };
     }
     any!(
-        LABELS INODES GUARDS OWNER ONCE SUBJECTS STARTED CONTENTS TABLES_S TABLES_M TABLES_L PEERS REFUSED EVENTS SEEN
+        LABELS INODES GUARDS OWNER ONCE SUBJECTS STARTED ROOTS CONTENTS TABLES_S TABLES_M TABLES_L PEERS REFUSED EVENTS SEEN
         REASONS LOST CANARIES SCRATCH
     ) || is_heads(map)
 }

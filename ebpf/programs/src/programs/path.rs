@@ -14,8 +14,7 @@ use super::memory::{self, Lesson, Place, View, remember};
 use super::policy::Object;
 use super::rounds::{CONTINUE, STOP, rounds};
 use super::scratch::{self, OBJECT_SIZE, Scratch, byte_at};
-use super::special;
-use super::{climb, dpath};
+use super::{climb, dpath, root, special};
 
 /// `s_magic` of procfs.
 pub(crate) const PROC: u64 = 0x9fa0;
@@ -98,13 +97,18 @@ fn find(
         in_parent: false,
     };
     let buffer = scratch::object(scratch);
-    let len = if is_tracing() {
-        dpath::write(&place, scratch)
-    } else {
+    let mut len = 0;
+    if !is_tracing() {
         let path = part!(file, file_path).cast::<path>();
         // SAFETY: the verifier proves that `path` is part of a trusted file, and the size of the buffer.
-        unsafe { bpf_d_path(path, buffer.cast(), OBJECT_SIZE as u32) }
-    };
+        len = unsafe { bpf_d_path(path, buffer.cast(), OBJECT_SIZE as u32) };
+    }
+    // The kernel tells it from the root of the task.
+    let root = root::of(subject);
+    if is_tracing() || root.is_some() {
+        len = dpath::write(&place, scratch);
+    }
+    found.view = found.view.from_root(root);
     if len == ENAMETOOLONG {
         found.object = Object::none(Reason::PathTooLong);
         return found;

@@ -4,7 +4,7 @@ use stockade_abi::head::{Head, Size};
 use stockade_abi::object::View;
 use stockade_abi::reason::Reason;
 use stockade_abi::table::{self, Table, high, low};
-use stockade_abi::{CONTENTS_SLOT, POLICY_SLOTS, RENAMES_SLOT};
+use stockade_abi::{CONTENTS_SLOT, POLICY_SLOTS, RENAMES_SLOT, ROOT_CHANGED};
 
 use super::atomic;
 use super::maps::{HEADS, TABLES_L, TABLES_M, TABLES_S};
@@ -31,7 +31,7 @@ pub(crate) fn word(slot: u32) -> Head {
     Head::from_word(unsafe { core::ptr::read_volatile(at) })
 }
 
-/// How many directories were about to be renamed until now.
+/// How many directories were about to be renamed until now, and whether any root was changed.
 #[inline(always)]
 pub(crate) fn renames() -> u64 {
     // SAFETY: inside the value; volatile, since others count.
@@ -43,6 +43,19 @@ pub(crate) fn renames() -> u64 {
 pub(crate) fn count_rename() {
     // SAFETY: inside the value.
     unsafe { atomic::increment(HEADS.words().wrapping_add(RENAMES_SLOT as usize)) };
+}
+
+/// Whether a process of any subject has changed its root directory.
+#[inline(always)]
+pub(crate) fn any_root_changed() -> bool {
+    renames() & ROOT_CHANGED != 0
+}
+
+/// Notes that one is about to.
+#[inline(always)]
+pub(crate) fn root_changes() {
+    // SAFETY: inside the value.
+    unsafe { atomic::set(HEADS.words().wrapping_add(RENAMES_SLOT as usize), ROOT_CHANGED) };
 }
 
 /// A table in a map, of one of three sizes.
