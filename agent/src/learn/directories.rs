@@ -18,6 +18,8 @@ pub(super) type Entry<'a, 'f> = (&'a [u8], &'a [u8], &'f File);
 
 /// The files of each directory.
 type Directories<'a, 'f> = BTreeMap<&'a [u8], Vec<Entry<'a, 'f>>>;
+/// A directory and its files.
+type Directory<'a, 'f> = (&'a [u8], &'f [Entry<'a, 'f>]);
 
 /// Patterns for those paths that are not to be named exactly.
 pub(super) fn patterns<'a>(
@@ -46,26 +48,24 @@ pub(super) fn patterns<'a>(
         // A directory that was made under a made-up name has its pattern by now: it is of the level before.
         let made: BTreeMap<&[u8], Pattern> = level
             .iter()
-            .filter(|dir| files.get(*dir).is_some_and(created))
-            .filter_map(|dir| Some((*dir, patterns.get(dir)?.clone())))
+            .filter(|(dir, _)| files.get(dir).is_some_and(created))
+            .filter_map(|(dir, _)| Some((*dir, patterns.get(dir)?.clone())))
             .collect();
-        let mut alike: BTreeMap<Pattern, Vec<&[u8]>> = BTreeMap::new();
-        for dir in level {
+        let mut alike: BTreeMap<Pattern, Vec<Directory<'a, '_>>> = BTreeMap::new();
+        for (dir, entries) in level {
             let called = made.get(dir).cloned().unwrap_or_else(|| dir_pattern(dir, &parents, false));
-            alike.entry(called).or_default().push(dir);
+            alike.entry(called).or_default().push((dir, entries));
         }
         for dirs_alike in alike.values() {
-            let of_all = together(dirs_alike.iter().filter_map(|dir| dirs.get(dir)).flatten());
+            let of_all = together(dirs_alike.iter().flat_map(|(_, entries)| *entries));
             let of_all = name_patterns(of_all.iter().map(|(name, file)| (*name, file)));
-            for dir in dirs_alike {
-                let Some(entries) = dirs.get(dir) else { continue };
-                let own = entries.iter().filter_map(|(name, ..)| Some((*name, of_all.get(name)?.clone())));
-                let mut names: BTreeMap<&[u8], Pattern> = own.collect();
+            for (dir, entries) in dirs_alike {
+                let mut names = names_of(entries, &of_all);
                 if !guarded.contains(dir) {
                     same_ending(dir, entries, how, &mut names);
                     any_name(dir, entries, how, &mut names);
                 }
-                for (name, path, file) in entries {
+                for (name, path, file) in *entries {
                     let pattern = whole(dir, made.get(dir), &parents, name, names.get(name), file);
                     if !pattern.is_literal() {
                         patterns.insert(*path, pattern);
@@ -78,17 +78,25 @@ pub(super) fn patterns<'a>(
 }
 
 /// The directories by their depth, the flattest first.
-fn levels<'a>(dirs: &Directories<'a, '_>) -> impl Iterator<Item = Vec<&'a [u8]>> + use<'a> {
-    let mut levels: BTreeMap<usize, Vec<&[u8]>> = BTreeMap::new();
-    for dir in dirs.keys() {
+fn levels<'a, 'f>(dirs: &'f Directories<'a, 'f>) -> impl Iterator<Item = Vec<Directory<'a, 'f>>> {
+    let mut levels: BTreeMap<usize, Vec<Directory<'a, 'f>>> = BTreeMap::new();
+    for (dir, entries) in dirs {
         let depth = dir.iter().filter(|byte| **byte == b'/').count();
-        levels.entry(depth).or_default().push(dir);
+        levels.entry(depth).or_default().push((dir, entries));
     }
     levels.into_values()
 }
 
+/// The patterns `of_all` for the names of one directory.
+fn names_of<'a>(entries: &[Entry<'a, '_>], of_all: &BTreeMap<&[u8], Pattern>) -> BTreeMap<&'a [u8], Pattern> {
+    entries.iter().filter_map(|(name, ..)| Some((*name, of_all.get(name)?.clone()))).collect()
+}
+
 /// What is known of each name, in whatever directory.
-fn together<'a>(entries: impl Iterator<Item = &'a Entry<'a, 'a>>) -> BTreeMap<&'a [u8], File> {
+fn together<'a, 'f>(entries: impl Iterator<Item = &'f Entry<'a, 'f>>) -> BTreeMap<&'a [u8], File>
+where
+    'a: 'f,
+{
     let mut known: BTreeMap<&[u8], File> = BTreeMap::new();
     for (name, _, file) in entries {
         let all = known.entry(name).or_default();

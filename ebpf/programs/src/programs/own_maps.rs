@@ -92,8 +92,8 @@ fn is_own(map: Pointer) -> bool {
         ($($own:ident)+) => { $(map == from_ref(&$own).cast_mut().cast::<c_void>())||+ };
     }
     any!(
-        LABELS INODES GUARDS OWNER ONCE SUBJECTS STARTED ROOTS CONTENTS TABLES_S TABLES_M TABLES_L PEERS REFUSED EVENTS SEEN
-        REASONS LOST CANARIES SCRATCH
+        LABELS INODES GUARDS OWNER ONCE SUBJECTS STARTED ROOTS CONTENTS TABLES_S TABLES_M TABLES_L PEERS REFUSED EVENTS
+        SEEN REASONS LOST CANARIES SCRATCH
     ) || is_heads(map)
 }
 

@@ -103,7 +103,8 @@ fn find(
         // SAFETY: the verifier proves that `path` is part of a trusted file, and the size of the buffer.
         len = unsafe { bpf_d_path(path, buffer.cast(), OBJECT_SIZE as u32) };
     }
-    // The kernel tells it from the root of the task.
+    // The kernel tells it from the root of the task. Asked after that, so that no root goes unnoticed which another
+    // thread changed meanwhile.
     let root = root::of(subject);
     if is_tracing() || root.is_some() {
         len = dpath::write(&place, scratch);
