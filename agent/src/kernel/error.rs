@@ -85,15 +85,9 @@ pub enum KernelError {
     /// Every place for tables of a size is taken.
     #[error("the kernel's places for policy tables of {words} words are all taken", words = .0.words())]
     TablesFull(stockade_abi::head::Size),
-    /// A head could not be stored.
-    #[error("cannot flip policy slot {slot}: {source}")]
-    Flip {
-        /// The slot.
-        slot: u32,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
+    /// The words that heads are stored in could not be mapped.
+    #[error("cannot map the kernel's words of policies: {0}")]
+    Words(#[source] io::Error),
     /// The programs cannot be fitted to this kernel.
     #[error(transparent)]
     Relocate(#[from] RelocateError),

@@ -1,7 +1,6 @@
 //! The maps that agent and programs share, opened from their pins.
 
 use std::borrow::Borrow;
-use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 
 use aya::Pod;
@@ -12,7 +11,7 @@ use stockade_abi::known::{FileId, Guard, InodeMemory};
 use stockade_abi::label::{Label, Root, SubjectEntry};
 use stockade_abi::owner::Owner;
 use stockade_abi::reason::Reason;
-use stockade_abi::{CONTENTS_SLOT, POLICY_SLOTS, RENAMES_SLOT, ROOT_CHANGED, SLOTS_OF_POLICIES, table};
+use stockade_abi::{CONTENTS_SLOT, POLICY_SLOTS, RENAMES_SLOT, ROOTS_CHANGED, SLOTS_OF_POLICIES, table};
 
 use super::error::KernelError;
 use super::mechanism::Mechanism;
@@ -239,16 +238,13 @@ impl Maps {
     /// a moment before one was noted.
     pub(super) fn find_roots(&self) -> Result<(), KernelError> {
         if self.roots.keys().next().is_some() {
-            let slot = RENAMES_SLOT;
-            self.words()
-                .map_err(|source| KernelError::Flip { slot, source })?
-                .set(slot as usize, ROOT_CHANGED);
+            self.words()?.set(RENAMES_SLOT as usize, ROOTS_CHANGED);
         }
         Ok(())
     }
 
-    fn words(&self) -> io::Result<Words> {
-        Words::map(&self.head_words, POLICY_SLOTS as usize)
+    fn words(&self) -> Result<Words, KernelError> {
+        Words::map(&self.head_words, POLICY_SLOTS as usize).map_err(KernelError::Words)
     }
 
     pub(super) fn bound(&self) -> Result<Vec<(u64, SubjectEntry)>, KernelError> {
@@ -276,7 +272,7 @@ impl Maps {
     /// Puts a head into a slot, or empties it, in one store: programs see the old or the new one, whole.
     pub(super) fn flip(&mut self, slot: u32, head: Head) -> Result<(), KernelError> {
         check_slot(slot)?;
-        let words = self.words().map_err(|source| KernelError::Flip { slot, source })?;
+        let words = self.words()?;
         // Contents are taken down from before one is asked for until after.
         if head.names_contents() {
             words.store(CONTENTS_SLOT as usize, 1);
@@ -310,7 +306,7 @@ impl Maps {
 
     /// Renames of directories that the programs have noticed.
     pub(super) fn renames(&self) -> Result<u64, KernelError> {
-        Ok(self.head_words_now()?[RENAMES_SLOT as usize] & !ROOT_CHANGED)
+        Ok(self.head_words_now()?[RENAMES_SLOT as usize] & !ROOTS_CHANGED)
     }
 
     /// Forgets what learning has reported, so that it is reported again.

@@ -36,12 +36,24 @@ const _: () = assert!(LABELS_SINCE <= ABI_VERSION);
 /// Policy slots of a node. Slot 0 is never filled, so that a zeroed label finds no policy, and neither is the last.
 pub const POLICY_SLOTS: u32 = 1024;
 
-/// The slot whose word is no head: the programs count there the renames of directories, below [`ROOT_CHANGED`].
+/// The slot whose word is no head: the programs count there the renames of directories, below [`ROOTS_CHANGED`].
 pub const RENAMES_SLOT: u32 = 0;
 
-/// Set in the word of [`RENAMES_SLOT`] as soon as a process of any subject has changed its root directory: until then
-/// nobody looks for the root that its subject began with.
+/// Set in the word of [`RENAMES_SLOT`] as soon as a process of any subject has changed its root directory. The highest
+/// bit, which one instruction tests.
 pub const ROOT_CHANGED: u64 = 1 << 63;
+
+/// The bit beside [`ROOT_CHANGED`] of those subjects that the policy in `slot` judges, and of a sixteenth of all others.
+/// Until it is set none of them looks for the root that it began with.
+pub const fn root_changed_under(slot: u32) -> u64 {
+    1 << (FIRST_ROOT_BIT + slot % ROOT_BITS)
+}
+
+const ROOT_BITS: u32 = 16;
+const FIRST_ROOT_BIT: u32 = u64::BITS - 1 - ROOT_BITS;
+
+/// All the bits of roots. What is below them counts, and takes longer than a node lives to reach them.
+pub const ROOTS_CHANGED: u64 = !0 << FIRST_ROOT_BIT;
 
 /// The slot whose word is no head either, but 1 while the policy in any slot names contents: without that, nobody
 /// takes them down.

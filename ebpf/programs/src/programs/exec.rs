@@ -61,7 +61,7 @@ pub(crate) fn bprm_check_security(ctx: &LsmContext) -> i32 {
     };
     // Before the path is looked at: what was found under an older count is not remembered.
     let (head, renames) = (policy::head(label.policy), policy::renames());
-    let found = path::of_file(task, file, head, renames, label.subject, slot);
+    let found = path::of_file(task, file, head, renames, &label, slot);
     let access = access::EXEC | drifted;
     let question = Question { operation: Operation::Exec, access, object: found.object };
     let mut grants = look(head, &found.object, slot);

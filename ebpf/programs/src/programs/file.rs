@@ -76,6 +76,9 @@ fn open_unremembered(task: *mut task_struct, file: Pointer, before: i32, policy:
     if before != 0 || load!(file, file_flags as u32) & FMODE_EXEC != 0 {
         return before;
     }
+    if quick::remembered_elsewhere(task, tag, file, || wanted_of(file)) {
+        return ALLOW;
+    }
     if tag.flags & CANARY == 0 {
         let answer = special::judge(tag, file, wanted_of(file));
         if answer != ALLOW {
@@ -145,7 +148,10 @@ pub(crate) fn mmap_file(ctx: &LsmContext) -> i32 {
     }
     let access = unknown(access);
     let wanted = || access;
-    if quick::remembered(task, tag, file, wanted) || quick::unremembered(task, tag, file, wanted, || true) {
+    if quick::remembered(task, tag, file, wanted)
+        || quick::remembered_elsewhere(task, tag, file, wanted)
+        || quick::unremembered(task, tag, file, wanted, || true)
+    {
         return ALLOW;
     }
     judge_file(task, file, access)
@@ -174,7 +180,7 @@ pub(crate) fn judge_file(task: *mut task_struct, file: Pointer, access: AccessSe
     };
     // Before the path is looked at: what was found under an older count is not remembered.
     let (head, renames) = (policy::head(label.policy), policy::renames());
-    let found = path::of_file(task, file, head, renames, label.subject, slot);
+    let found = path::of_file(task, file, head, renames, &label, slot);
     let question = Question { operation: Operation::File, access, object: found.object(access, slot) };
     let judged = judge(&label, head, &question, slot);
     scratch::release(slot);

@@ -11,13 +11,12 @@ use core::ptr::{read_volatile, write_volatile};
 use aya_ebpf::bindings::task_struct;
 use stockade_abi::head::Head;
 use stockade_abi::known::{self, FileId, GUARDED, Guard, InodeMemory, Known, WRITING};
-use stockade_abi::label::Root;
 use stockade_abi::reason::Mode;
 
 use super::atomic;
 use super::kernel::{Pointer, is_tracing, load};
 use super::maps::{GUARDS, INODES, ONCE, ONCE_ENTRIES};
-use super::policy;
+use super::{policy, root};
 
 /// The kernel's hash of directory and name, with a bit that makes it differ from nothing.
 #[inline(always)]
@@ -37,8 +36,13 @@ pub(crate) struct View {
 /// Who looks, before it is worked out what from: an entry that does not match is mostly told by less.
 #[derive(Clone, Copy)]
 pub(crate) struct Sight {
-    pub(crate) task: *mut task_struct,
-    pub(crate) key: u64,
+    task: *mut task_struct,
+    /// Slot of the policy.
+    slot: u32,
+    key: u64,
+    /// Whether the root that a subject has left is looked for, which takes a call; where it is not, nothing is
+    /// remembered by such a subject.
+    looks: bool,
 }
 
 /// A directory entry on a mount.
@@ -46,12 +50,6 @@ pub(crate) struct Sight {
 pub(crate) struct Place {
     pub(crate) dentry: Pointer,
     pub(crate) mount: Pointer,
-}
-
-#[inline(always)]
-fn root_of(task: *mut task_struct) -> Pointer {
-    let fs: Pointer = load!(task.cast(), task_fs as Pointer);
-    load!(fs, fs_root_dentry as Pointer)
 }
 
 #[inline(always)]
@@ -71,17 +69,28 @@ pub(crate) fn key(head: Head, subject: u64) -> u64 {
     }
 }
 
-impl View {
-    /// The view of `task`, judged under `head`.
+impl Sight {
+    /// What `task` of `subject` sees, judged by the policy in `slot`, which is `head`.
     #[inline(always)]
-    pub(crate) fn of(task: *mut task_struct, head: Head, renames: u64, subject: u64) -> Self {
-        Self { root: root_of(task), mounts: mounts_of(task), renames, key: key(head, subject) }
+    pub(crate) fn of(task: *mut task_struct, slot: u32, head: Head, subject: u64) -> Self {
+        Self { task, slot, key: key(head, subject), looks: true }
     }
 
-    /// The same, of paths that are told from the root that `subject` began with.
+    /// The same of a policy that does not learn, by what costs no call.
     #[inline(always)]
-    pub(crate) fn from_root(self, root: Option<Root>) -> Self {
-        root.map_or(self, |root| Self { root: root.dentry as Pointer, ..self })
+    pub(crate) fn at_a_glance(task: *mut task_struct, slot: u32) -> Self {
+        Self { task, slot, key: policy::word(slot).word(), looks: false }
+    }
+}
+
+impl View {
+    /// What an entry made under this count of renames is found by.
+    #[inline(always)]
+    pub(crate) fn of(sight: &Sight, renames: u64) -> Self {
+        let Sight { task, slot, key, .. } = *sight;
+        // Of no root where it was not looked for, which is found by nobody.
+        let root = root::entry_shown_to(task, slot, true).unwrap_or(core::ptr::null_mut());
+        Self { root, mounts: mounts_of(task), renames, key }
     }
 }
 
@@ -140,11 +149,15 @@ fn matching(known: *const Known, place: &Place, view: &View) -> Option<u64> {
 #[inline(always)]
 fn seen(known: *const Known, place: &Place, sight: &Sight) -> Option<u64> {
     let sequence = field!(known, sequence);
-    let matches = !known::is_being_written(sequence)
+    let is_of_place = !known::is_being_written(sequence)
         && field!(known, head) == sight.key
         && field!(known, dentry) == place.dentry as u64
-        && field!(known, mount) == place.mount as u64
-        && field!(known, root) == root_of(sight.task) as u64
+        && field!(known, mount) == place.mount as u64;
+    if !is_of_place {
+        return None;
+    }
+    let root = root::entry_shown_to(sight.task, sight.slot, sight.looks)?;
+    let matches = field!(known, root) == root as u64
         && field!(known, mounts) == mounts_of(sight.task)
         && field!(known, renames) == policy::renames();
     matches.then_some(sequence)

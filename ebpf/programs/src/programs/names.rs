@@ -13,7 +13,7 @@ use super::label::Tag;
 use super::memory::{self, Lesson, Place, Sight, View};
 use super::policy::{Object, side};
 use super::reported::{self, is_learning};
-use super::{climb, count, facility, label, policy, quick, root, scratch, special, widen};
+use super::{climb, count, facility, label, policy, quick, scratch, special, widen};
 
 /// The second argument of a rename that swaps two names.
 const RENAME_EXCHANGE: u32 = 1 << 1;
@@ -238,7 +238,7 @@ fn judge_name(
         let settled = if is_learning(head) {
             reported::name(task, tag, head, &name.directory, dentry, access)
         } else {
-            let sight = Sight { task, key: head.word() };
+            let sight = Sight::of(task, tag.policy, head, 0);
             let grants = quick::in_directory(tag, head, &name.directory, dentry, &sight);
             grants.is_some_and(|grants| access & !side(grants.granted, tag.flags) == 0)
         };
@@ -264,7 +264,7 @@ fn the_long_way(
     };
     // Before the path is looked at: what was found under an older count is not remembered.
     let (head, renames) = (policy::head(label.policy), policy::renames());
-    let view = View::of(task, head, renames, label.subject).from_root(root::of(label.subject));
+    let view = View::of(&Sight::of(task, label.policy, head, label.subject), renames);
     let steady = view.mounts != 0 && is_of_task(task, name) && climb::is_steady(&name.place(), false);
     let own: u32 = load!(name.dentry, dentry_name_len as u32);
     let top: Pointer = load!(name.directory.mount, vfsmount_root as Pointer);

@@ -4,13 +4,14 @@ use aya_ebpf::bindings::{path, task_struct};
 use aya_ebpf::helpers::generated::bpf_d_path;
 use stockade_abi::access::{AccessSet, CHANGES};
 use stockade_abi::head::Head;
+use stockade_abi::label::Label;
 use stockade_abi::object::View as Prefix;
 use stockade_abi::offsets::UPID_SIZE;
 use stockade_abi::reason::Reason;
 
 use super::judge::Judged;
 use super::kernel::{Pointer, address, current, is_tracing, load, offset, part, probe, probe_at};
-use super::memory::{self, Lesson, Place, View, remember};
+use super::memory::{self, Lesson, Place, Sight, View, remember};
 use super::policy::Object;
 use super::rounds::{CONTINUE, STOP, rounds};
 use super::scratch::{self, OBJECT_SIZE, Scratch, byte_at};
@@ -57,10 +58,10 @@ pub(crate) fn of_file(
     file: Pointer,
     head: Head,
     renames: u64,
-    subject: u64,
+    label: &Label,
     scratch: *mut Scratch,
 ) -> Found {
-    let mut found = find(task, file, head, renames, subject, scratch);
+    let mut found = find(task, file, head, renames, label, scratch);
     // How it went must not be followed through all that comes after.
     found.object.problem = scratch::plain(scratch, found.object.problem);
     found.object.len = scratch::plain(scratch, found.object.len);
@@ -76,7 +77,7 @@ fn find(
     file: Pointer,
     head: Head,
     renames: u64,
-    subject: u64,
+    label: &Label,
     scratch: *mut Scratch,
 ) -> Found {
     let dentry: Pointer = load!(file, file_dentry as Pointer);
@@ -89,7 +90,7 @@ fn find(
         object: Object::none(Reason::PathUnreadable),
         place,
         // Without a head nothing is remembered, nor where there is no memory.
-        view: View::of(task, head, renames, subject),
+        view: View::of(&Sight::of(task, label.policy, head, label.subject), renames),
         parent,
         name,
         guarded: false,
@@ -105,11 +106,9 @@ fn find(
     }
     // The kernel tells it from the root of the task. Asked after that, so that no root goes unnoticed which another
     // thread changed meanwhile.
-    let root = root::of(subject);
-    if is_tracing() || root.is_some() {
+    if is_tracing() || root::was_left(label.subject, label.policy) {
         len = dpath::write(&place, scratch);
     }
-    found.view = found.view.from_root(root);
     if len == ENAMETOOLONG {
         found.object = Object::none(Reason::PathTooLong);
         return found;

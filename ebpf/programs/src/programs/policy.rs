@@ -4,7 +4,7 @@ use stockade_abi::head::{Head, Size};
 use stockade_abi::object::View;
 use stockade_abi::reason::Reason;
 use stockade_abi::table::{self, Table, high, low};
-use stockade_abi::{CONTENTS_SLOT, POLICY_SLOTS, RENAMES_SLOT, ROOT_CHANGED};
+use stockade_abi::{CONTENTS_SLOT, POLICY_SLOTS, RENAMES_SLOT, ROOT_CHANGED, root_changed_under};
 
 use super::atomic;
 use super::maps::{HEADS, TABLES_L, TABLES_M, TABLES_S};
@@ -31,7 +31,7 @@ pub(crate) fn word(slot: u32) -> Head {
     Head::from_word(unsafe { core::ptr::read_volatile(at) })
 }
 
-/// How many directories were about to be renamed until now, and whether any root was changed.
+/// How many directories were about to be renamed until now, and under which policies a root was changed.
 #[inline(always)]
 pub(crate) fn renames() -> u64 {
     // SAFETY: inside the value; volatile, since others count.
@@ -45,17 +45,24 @@ pub(crate) fn count_rename() {
     unsafe { atomic::increment(HEADS.words().wrapping_add(RENAMES_SLOT as usize)) };
 }
 
-/// Whether a process of any subject has changed its root directory.
+/// Whether any process has changed its root directory, by the word of [`renames`].
 #[inline(always)]
-pub(crate) fn any_root_changed() -> bool {
-    renames() & ROOT_CHANGED != 0
+pub(crate) fn any_left(renames: u64) -> bool {
+    renames & ROOT_CHANGED != 0
+}
+
+/// Whether a process that the policy in `slot` judges may have, likewise.
+#[inline(always)]
+pub(crate) fn may_have_left(renames: u64, slot: u32) -> bool {
+    any_left(renames) && renames & root_changed_under(slot) != 0
 }
 
 /// Notes that one is about to.
 #[inline(always)]
-pub(crate) fn root_changes() {
+pub(crate) fn root_changes(slot: u32) {
+    let bits = ROOT_CHANGED | root_changed_under(slot);
     // SAFETY: inside the value.
-    unsafe { atomic::set(HEADS.words().wrapping_add(RENAMES_SLOT as usize), ROOT_CHANGED) };
+    unsafe { atomic::set(HEADS.words().wrapping_add(RENAMES_SLOT as usize), bits) };
 }
 
 /// A table in a map, of one of three sizes.

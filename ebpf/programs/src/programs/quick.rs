@@ -15,15 +15,31 @@ use super::policy::{self, Grants, Policy, side};
 use super::reported::{self, is_learning};
 use super::special;
 
-/// Whether everything that is wanted of the file is remembered as granted.
+/// Whether everything that is wanted of the file is remembered as granted, as far as no stack is needed to tell.
 #[inline(always)]
 pub(crate) fn remembered(task: *mut task_struct, tag: Tag, file: Pointer, wanted: impl Fn() -> u32) -> bool {
+    is_remembered(tag, file, wanted, || Sight::at_a_glance(task, tag.policy))
+}
+
+/// The same of a subject that may have left its root, of which the other tells nothing.
+#[inline(always)]
+pub(crate) fn remembered_elsewhere(
+    task: *mut task_struct,
+    tag: Tag,
+    file: Pointer,
+    wanted: impl Fn() -> u32,
+) -> bool {
+    policy::may_have_left(policy::renames(), tag.policy)
+        && is_remembered(tag, file, wanted, || Sight::of(task, tag.policy, policy::word(tag.policy), 0))
+}
+
+#[inline(always)]
+fn is_remembered(tag: Tag, file: Pointer, wanted: impl Fn() -> u32, sight: impl Fn() -> Sight) -> bool {
     let known = memory::entry(load!(file, file_inode as Pointer), tag.policy);
     if known.is_null() {
         return false;
     }
-    let sight = Sight { task, key: policy::word(tag.policy).word() };
-    let granted = memory::granted(known, &place_of(file), &sight);
+    let granted = memory::granted(known, &place_of(file), &sight());
     granted.is_some_and(|granted| wanted() & !side(granted, tag.flags) == 0)
 }
 
@@ -45,7 +61,7 @@ pub(crate) fn unremembered(
     if load!(place.dentry, dentry_hashed as u64) == 0 {
         return false;
     }
-    let sight = Sight { task, key: head.word() };
+    let sight = Sight::of(task, tag.policy, head, 0);
     let named = |directory: &Place| in_directory(tag, head, directory, place.dentry, &sight);
     let Some(grants) = in_its_directory(&place, named) else { return false };
     if wanted() & !side(grants.granted, tag.flags) != 0 {
@@ -54,7 +70,7 @@ pub(crate) fn unremembered(
     let inode: Pointer = load!(file, file_inode as Pointer);
     if settled() && memory::comes_again(inode) {
         let name = memory::name_of(place.dentry);
-        let view = View::of(task, head, renames, 0);
+        let view = View::of(&sight, renames);
         let granted = special::memorable(file, grants.granted);
         let lesson = Lesson::File { name, granted, groups: grants.groups };
         memory::remember(inode, tag.policy, &place, &view, lesson);
@@ -118,5 +134,5 @@ pub(crate) fn program(task: *mut task_struct, policy: u32, file: Pointer) -> Opt
     if known.is_null() || is_learning(head) {
         return None;
     }
-    memory::granted_to_program(known, &place_of(file), &Sight { task, key: head.word() })
+    memory::granted_to_program(known, &place_of(file), &Sight::of(task, policy, head, 0))
 }

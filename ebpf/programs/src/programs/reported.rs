@@ -35,7 +35,7 @@ fn is_file(task: *mut task_struct, file: Pointer, policy: u32, flags: u32, detai
     let (wanted, settled) = (details as u32, details >> 32 != 0);
     let Some(label) = label::of(task) else { return false };
     let (head, renames) = (policy::word(policy), policy::renames());
-    let sight = Sight { task, key: memory::key(head, label.subject) };
+    let sight = Sight::of(task, tag.policy, head, label.subject);
     let (place, inode) = (place_of(file), load!(file, file_inode as Pointer));
     let known = memory::entry(inode, policy);
     if !known.is_null()
@@ -57,7 +57,7 @@ fn is_file(task: *mut task_struct, file: Pointer, policy: u32, flags: u32, detai
     if settled && memory::comes_again(inode) {
         let name = memory::name_of(place.dentry);
         let reported = if flags & SESSION == 0 { pair(wanted, 0) } else { pair(0, wanted) };
-        let view = View::of(task, head, renames, label.subject);
+        let view = View::of(&sight, renames);
         let lesson = Lesson::File { name, granted: special::memorable(file, reported), groups: 0 };
         memory::remember(inode, policy, &place, &view, lesson);
     }
@@ -75,7 +75,7 @@ pub(crate) fn name(
     access: u32,
 ) -> bool {
     let Some(label) = label::of(task) else { return false };
-    let sight = Sight { task, key: memory::key(head, label.subject) };
+    let sight = Sight::of(task, tag.policy, head, label.subject);
     let path = below(tag, directory, &sight);
     path.is_some_and(|path| seen::has_name(path, dentry, label.subject, tag, access))
 }

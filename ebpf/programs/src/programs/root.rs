@@ -1,5 +1,7 @@
 //! The root directory that a subject began with. Paths are told from there, wherever its processes move their own.
 
+use core::hint::cold_path;
+
 use aya_ebpf::bindings::{BPF_NOEXIST, task_struct};
 use stockade_abi::facility::Facility;
 use stockade_abi::hook::Hook;
@@ -7,6 +9,7 @@ use stockade_abi::label::Root;
 
 use super::judge::ALLOW;
 use super::kernel::{Pointer, address, current, load};
+use super::label::Tag;
 use super::maps::ROOTS;
 use super::{facility, label, policy};
 
@@ -19,25 +22,23 @@ pub(crate) fn change(before: i32) -> i32 {
         return answer;
     }
     let task = current();
-    match label::subject(task) {
-        Some(subject) if !note(task, subject) => facility::root_unknown(),
-        Some(_) | None => ALLOW,
-    }
+    let (Some(subject), Some(tag)) = (label::subject(task), label::tag(task)) else { return ALLOW };
+    if note(task, subject, tag) { ALLOW } else { facility::root_unknown() }
 }
 
 #[inline(always)]
-fn note(task: *mut task_struct, subject: u64) -> bool {
+fn note(task: *mut task_struct, subject: u64, tag: Tag) -> bool {
     let root = of_task(task);
-    policy::root_changes();
+    policy::root_changes(tag.policy);
     ROOTS.insert(subject, root, u64::from(BPF_NOEXIST)).is_ok() || noted(subject).is_some()
 }
 
-/// The root that was noted of `subject`, which a process of it may have left.
+/// Whether a process of `subject`, judged by the policy in `slot`, may have another root than it began with.
 ///
 /// To be asked after the root of a task was looked at: what is not noted by then was not left when that was done.
 #[inline(always)]
-pub(crate) fn of(subject: u64) -> Option<Root> {
-    if policy::any_root_changed() { noted(subject) } else { None }
+pub(crate) fn was_left(subject: u64, slot: u32) -> bool {
+    policy::may_have_left(policy::renames(), slot) && noted(subject).is_some()
 }
 
 #[inline(always)]
@@ -50,10 +51,33 @@ fn noted(subject: u64) -> Option<Root> {
 #[inline(always)]
 pub(crate) fn shown_to(task: *mut task_struct) -> Root {
     let own = of_task(task);
-    if !policy::any_root_changed() {
+    if !policy::any_left(policy::renames()) {
         return own;
     }
     label::subject(task).and_then(noted).unwrap_or(own)
+}
+
+/// The directory entry of that root, likewise, of a task that the policy in `slot` judges. `None` where it has to be looked
+/// for and the caller does not want that.
+#[inline(always)]
+pub(crate) fn entry_shown_to(task: *mut task_struct, slot: u32, looks: bool) -> Option<Pointer> {
+    let fs: Pointer = load!(task.cast(), task_fs as Pointer);
+    let own: Pointer = load!(fs, fs_root_dentry as Pointer);
+    if !policy::may_have_left(policy::renames(), slot) {
+        return Some(own);
+    }
+    cold_path();
+    if !looks {
+        return None;
+    }
+    let noted = noted_entry(task);
+    Some(if noted == 0 { own } else { noted as Pointer })
+}
+
+/// A function of its own: in each of the many places that ask, it would be verified once more.
+#[inline(never)]
+fn noted_entry(task: *mut task_struct) -> u64 {
+    label::subject(task).and_then(noted).map_or(0, |root| root.dentry)
 }
 
 #[inline(always)]

@@ -6,7 +6,8 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::mount::{
-    MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind, mount_change, mount_move, unmount,
+    MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind, mount_bind_recursive, mount_change,
+    mount_move, unmount,
 };
 
 use super::agent::Agent;
@@ -23,7 +24,7 @@ const TIMES: u32 = 3;
 const TURNS: u32 = 5;
 
 type Case = fn(&Agent, &mut Subject, &str) -> Result<()>;
-const CASES: [(&str, Case); 9] = [
+const CASES: [(&str, Case); 10] = [
     ("renamed-file", renamed_file),
     ("renamed-ancestor", renamed_ancestor),
     ("exchanged-directories", exchanged_directories),
@@ -32,6 +33,7 @@ const CASES: [(&str, Case); 9] = [
     ("second-name", second_name),
     ("mounts", mounts),
     ("other-root", other_root),
+    ("other-subject", other_subject),
     ("swapped-policy", swapped_policy),
 ];
 
@@ -216,6 +218,41 @@ fn other_root(_: &Agent, subject: &mut Subject, dir: &str) -> Result<()> {
         all_end(subject, 0, &[format!("child chroot {inner} read /f")])?;
     }
     Ok(())
+}
+
+/// What two subjects of one profile call by one name are two files, though the root that one began with is the one that the
+/// other has changed to.
+fn other_subject(_: &Agent, subject: &mut Subject, dir: &str) -> Result<()> {
+    let (good, jail) = (format!("{dir}/good"), format!("{dir}/jail"));
+    let (outside, inside) = (format!("{dir}/yes"), format!("{dir}/yes/f"));
+    file(&format!("{jail}{good}"), "text")?;
+    file(&format!("{jail}/f"), "text")?;
+    fs::create_dir_all(&outside).context("the other name")?;
+    // What is unmounted there later must stay mounted where it comes from.
+    let alone = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+    mount_bind(&jail, &outside).context("binding")?;
+    mount_change(&outside, alone).context("making it private")?;
+    let needed = ["/stockade", "/run", "/proc", "/sys", "/dev"];
+    for place in needed {
+        let there = format!("{jail}{place}");
+        fs::create_dir_all(&there).with_context(|| there.clone())?;
+        mount_bind_recursive(place, &there).with_context(|| format!("binding {place}"))?;
+        mount_change(&there, alone).with_context(|| format!("making {there} private"))?;
+    }
+    let mut other = Subject::start_in(&jail, NAME)?;
+    for _ in 0..TURNS {
+        may(&mut other, &good)?;
+        all_end(subject, REFUSED, &[format!("child chroot {jail} read {good}")])?;
+        all_end(subject, 0, &[format!("child chroot {outside} read /f")])?;
+        may(subject, &inside)?;
+        may_not(&mut other, "/f")?;
+    }
+    other.end()?;
+    for place in needed {
+        unmount(format!("{jail}{place}"), UnmountFlags::DETACH)
+            .with_context(|| format!("unbinding {place}"))?;
+    }
+    unmount(&outside, UnmountFlags::DETACH).context("unbinding")
 }
 
 fn swapped_policy(agent: &Agent, subject: &mut Subject, dir: &str) -> Result<()> {

@@ -1,7 +1,7 @@
 //! A process under a profile that stays.
 
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
@@ -17,7 +17,19 @@ pub(crate) struct Subject {
 impl Subject {
     /// Starts one under a profile, a file or a name, and waits until it answers.
     pub(crate) fn start(profile: &str) -> Result<Self> {
-        let mut child = run(profile, None)
+        Self::served_by(run(profile, None))
+    }
+
+    /// The same in another root directory.
+    pub(crate) fn start_in(root: &str, profile: &str) -> Result<Self> {
+        let run = run(profile, None);
+        let mut command = Command::new("/stockade/guest");
+        command.args(["act", "chroot", root, "exec"]).arg(run.get_program()).args(run.get_args());
+        Self::served_by(command)
+    }
+
+    fn served_by(mut command: Command) -> Result<Self> {
+        let mut child = command
             .args(["/stockade/guest", "act", "serve"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
