@@ -14,6 +14,10 @@ const SHORTEST: usize = 10;
 const LONG: usize = 16;
 /// So often letters and digits take turns at least.
 const TURNS: usize = 4;
+/// Hexadecimal digits of 32 bits, as checksums and times are written, and how often digits and letters take turns in them:
+/// in nine of ten that are made up by chance.
+const WORD: usize = 8;
+const TURNS_OF_WORD: usize = 2;
 /// Lengths of a UUID's parts.
 const UUID: [usize; 5] = [8, 4, 4, 4, 12];
 
@@ -82,7 +86,14 @@ fn is_identifier(run: &[u8]) -> bool {
         .filter(|pair| matches!(pair, [a, b] if a.is_ascii_digit() != b.is_ascii_digit()))
         .count();
     let often = if run.len() < LONG { 3 } else { 5 };
-    run.len() >= SHORTEST && turns >= TURNS && turns * often >= run.len()
+    let is_word = run.len() == WORD && turns >= TURNS_OF_WORD && is_hexadecimal(run);
+    is_word || run.len() >= SHORTEST && turns >= TURNS && turns * often >= run.len()
+}
+
+/// Whether all are hexadecimal digits, with letters of one case.
+fn is_hexadecimal(run: &[u8]) -> bool {
+    run.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        || run.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F'))
 }
 
 #[cfg(test)]
@@ -104,6 +115,9 @@ mod tests {
             ),
             ("d41d8cd98f00b204e9800998ecf8427e", "????????????????????????????????"),
             ("web-7d4b9c6f5d-x2x9k.log", "web-??????????-x2x9k.log"),
+            ("dovecot-uidvalidity.6b131edc", "dovecot-uidvalidity.????????"),
+            ("chunk.0A1B77F3.bin", "chunk.????????.bin"),
+            ("f47ac10b-58cc-4372", "????????-58cc-[0-9]*"),
         ] {
             assert_eq!(shown(name).as_deref(), Some(glob));
         }
@@ -121,7 +135,10 @@ mod tests {
             "ipv4toipv6map",
             "orders-2026-11-28.log.1",
             "log4j2-core1.xml",
-            "f47ac10b-58cc-4372-a567",
+            "58cc-4372-a567",
+            "beta1234",
+            "feed2024",
+            "0aB1Cd2e",
             "aVeryLongNameWithoutAnyDigitInIt",
             "",
         ] {
