@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::pattern::{Pattern, Piece, numbers, runs};
+use super::pattern::{Case, Pattern, Piece, numbers, runs};
 
 /// Shortest identifier: a random part of a pod's name.
 const SHORTEST: usize = 10;
@@ -92,8 +92,7 @@ fn is_identifier(run: &[u8]) -> bool {
 
 /// Whether all are hexadecimal digits, with letters of one case.
 fn is_hexadecimal(run: &[u8]) -> bool {
-    run.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-        || run.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F'))
+    [Case::Lower, Case::Upper].iter().any(|case| run.iter().all(|byte| case.is_digit(*byte)))
 }
 
 #[cfg(test)]
