@@ -80,7 +80,8 @@ fn uuid(name: &[u8], runs: &[Range<usize>]) -> Option<usize> {
     (fits && joined).then(|| parts.last().map(|part| part.end))?
 }
 
-fn is_identifier(run: &[u8]) -> bool {
+/// Whether a run of letters and digits is made up, by what it looks like.
+pub(super) fn is_identifier(run: &[u8]) -> bool {
     let turns = run
         .windows(2)
         .filter(|pair| matches!(pair, [a, b] if a.is_ascii_digit() != b.is_ascii_digit()))
@@ -91,7 +92,7 @@ fn is_identifier(run: &[u8]) -> bool {
 }
 
 /// Whether all are hexadecimal digits, with letters of one case.
-fn is_hexadecimal(run: &[u8]) -> bool {
+pub(super) fn is_hexadecimal(run: &[u8]) -> bool {
     [Case::Lower, Case::Upper].iter().any(|case| run.iter().all(|byte| case.is_digit(*byte)))
 }
 

@@ -1,5 +1,6 @@
 //! Names with a random part, as `mkstemp`, hashes and UUIDs make them.
 
+use super::identifier::{is_hexadecimal, is_identifier};
 use super::pattern::{Pattern, Piece, random};
 
 /// Names needed before a random part is believed.
@@ -57,7 +58,40 @@ fn window(names: &[&[u8]]) -> Option<(usize, usize)> {
         && parts.iter().all(|part| part.iter().all(random))
         && !parts.iter().all(|part| part.iter().all(u8::is_ascii_digit))
         && parts.iter().filter(|part| is_word(part)).count() * 2 <= parts.len();
-    is_random.then_some((start, end))
+    is_random.then(|| whole(names, start, end))
+}
+
+/// The stretch from `start` to `end` without cutting anything in two. What is made from the time begins alike in all names of
+/// an hour or a day, and in none of the next.
+fn whole(names: &[&[u8]], start: usize, end: usize) -> (usize, usize) {
+    let Some((first, _)) = names.split_first() else { return (start, end) };
+    // Beside the stretch, all are alike.
+    let before = |of: fn(&u8) -> bool| {
+        let kept = first.get(..start).unwrap_or(b"").iter().rev().take_while(|byte| of(byte)).count();
+        start - kept
+    };
+    let behind = |of: fn(&u8) -> bool| {
+        end + first.get(end..).unwrap_or(b"").iter().take_while(|byte| of(byte)).count()
+    };
+    let (from, to) = (before(u8::is_ascii_alphanumeric), behind(u8::is_ascii_alphanumeric));
+    let runs = || names.iter().filter_map(|name| name.get(from..to));
+    let identifiers = runs().filter(|run| is_identifier(run)).count();
+    let made_up =
+        [from..start, end..to].into_iter().filter_map(|part| first.get(part)).any(begins_with_digit);
+    if made_up && (runs().all(is_hexadecimal) || identifiers * 2 >= names.len()) {
+        return (from, to);
+    }
+    let all = |at: Option<usize>| {
+        names.iter().all(|name| at.and_then(|at| name.get(at)).is_some_and(u8::is_ascii_digit))
+    };
+    let from = if all(Some(start)) { before(u8::is_ascii_digit) } else { start };
+    let to = if all(end.checked_sub(1)) { behind(u8::is_ascii_digit) } else { end };
+    (from, to)
+}
+
+/// Whether it is part of what was made up: in a word that somebody chose, as in `php8`, the number comes last.
+fn begins_with_digit(part: &[u8]) -> bool {
+    part.first().is_some_and(u8::is_ascii_digit)
 }
 
 /// Whether this could be a word: letters, small or capital but not both in turns.
@@ -91,6 +125,27 @@ mod tests {
         names.sort();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         assert_eq!(globs(&names), ["????????????????.tmp"]);
+    }
+
+    #[test]
+    fn what_begins_with_the_time() {
+        // Seconds and microseconds in hexadecimal, digits and letters of both cases, and decimal digits.
+        for (names, glob) in [
+            (["6b10d3a1c4f2e.bin", "6b10d3b20917a.bin", "6b10d3ff00d1c.bin"], "?????????????.bin"),
+            (["65A1B27F3D4100DE", "65A1B2C930E200DE", "65A1C0D319AF00DE"], "????????????????"),
+            (
+                ["u-01KBX2V7Q0M4Z8T1.up", "u-01KBX2W1H9B3D6F2.up", "u-01KBX9A4J7N5K0S8.up"],
+                "u-????????????????.up",
+            ),
+            (
+                ["job-1764655631-aB3xYz", "job-1764655744-Qw9Rt2", "job-1764655802-k0LmN8"],
+                "job-?????????????????",
+            ),
+        ] {
+            assert_eq!(globs(&names), [glob]);
+        }
+        assert_eq!(globs(&["php8aB3xYz", "php8Qw9Rt2", "php8k0LmN8"]), ["php8??????"]);
+        assert_eq!(globs(&["run7_aB3xYz", "run7_Qw9Rt2", "run7_k0LmN8"]), ["run7_??????"]);
     }
 
     #[test]
