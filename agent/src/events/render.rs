@@ -109,7 +109,8 @@ pub fn accesses(event: &Event<'_>) -> AccessSet {
     if power(event).is_some() { 0 } else { event.header.access }
 }
 
-fn object(operation: Operation, name: &[u8]) -> ObjectRef {
+/// What a decision was about, by its whole name.
+pub(crate) fn object(operation: Operation, name: &[u8]) -> ObjectRef {
     let path = |path| ObjectRef { path: Some(path), ..ObjectRef::default() };
     match operation {
         // The kernel could not name it; the reason says why.

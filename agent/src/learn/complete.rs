@@ -15,6 +15,7 @@ use super::export::{Proposal, propose};
 use super::few::Few;
 use super::history::{Loss, RUNS_AFTER_LOSS, WINDOWS_AFTER_LOSS};
 use super::how::How;
+use super::made_code::Alike;
 use super::things::{Thing, things};
 use crate::clock;
 use crate::compile::Power;
@@ -25,6 +26,8 @@ use crate::store::{Store, StoreError};
 pub const STARTS: usize = 3;
 /// At least one part of so many of what was looked at must have come after the last new thing.
 const QUIET: i64 = 2;
+/// So many new things are named.
+const NAMED: usize = 3;
 /// The largest bound under which a baseline is ready.
 pub const LIMIT: f64 = 0.05;
 
@@ -117,9 +120,9 @@ impl Completeness {
 
 /// Looks at a baseline. `current` is the profile as it is: what that allows is not new.
 pub fn complete(baseline: &Baseline, current: Option<&Profile>, limit: f64, how: How<'_>) -> Completeness {
-    let Proposal { profile: proposed, facilities, drifted, .. } =
+    let Proposal { profile: proposed, facilities, made_code, .. } =
         propose(&baseline.name, Mode::Enforce, current, &baseline.seen, how);
-    let things = things(baseline, current, &proposed);
+    let things = things(baseline, current, &proposed, &made_code);
     let episodes = Episodes::of(&baseline.windows, &things);
     let whole: Vec<&Run> = baseline.runs.iter().filter(|run| run.from_start).collect();
     let restarts = Spread::of(whole.len() as u64, things.iter().map(|thing| &evidence(thing).runs));
@@ -127,14 +130,10 @@ pub fn complete(baseline: &Baseline, current: Option<&Profile>, limit: f64, how:
     let firsts: Vec<i64> = things.iter().map(evidence).map(first_ms).collect();
     let mut missing = gaps(baseline, &whole, &things);
     missing.extend(undecided(&facilities, current));
-    missing.extend(drifted.iter().map(|path| {
-        format!(
-            "{path} was started and does not come from the image, which learning never grants: write it under `exec` \
-             of the profile with `from: any`, or under `deny`"
-        )
-    }));
+    missing.extend(made_code.alike().iter().map(of_a_person));
+    let shown = |at: usize| things.get(at).map_or_else(String::new, Thing::shown);
     let mut ready_in_s = None;
-    let waits = waits(&baseline.windows, &episodes, &firsts, limit);
+    let waits = waits(&baseline.windows, &episodes, &firsts, &shown, limit);
     if !things.is_empty() || !baseline.windows.is_empty() {
         ready_in_s = waits.iter().map(|(_, seconds)| *seconds).max();
         missing.extend(waits.into_iter().map(|(text, _)| text));
@@ -150,6 +149,24 @@ pub fn complete(baseline: &Baseline, current: Option<&Profile>, limit: f64, how:
         curve: curve(&baseline.windows, &firsts),
         ready_in_s,
         saw_start: !whole.is_empty(),
+    }
+}
+
+/// Code about which somebody has to decide.
+fn of_a_person(Alike { glob, files, started }: &Alike) -> String {
+    match (started, files) {
+        (true, 1) => format!(
+            "{glob} was started and does not come from the image, which learning never grants: write it under `exec` \
+             of the profile with `from: any`, or under `deny`"
+        ),
+        (true, _) => format!(
+            "{files} programs {glob} were started and do not come from the image, which learning never grants: write \
+             the glob under `exec` of the profile with `from: any`, or under `deny`"
+        ),
+        (false, _) => format!(
+            "{files} files {glob} were made and mapped as code, each under a name of its own, which learning never \
+             grants to the next: write the glob under `files` of the profile with `access: [map]`, or under `deny`"
+        ),
     }
 }
 
@@ -228,12 +245,13 @@ fn gaps(baseline: &Baseline, whole: &[&Run], things: &[Thing<'_>]) -> Vec<String
     let last: BTreeSet<i64> =
         [whole.last(), ended.last().copied()].into_iter().flatten().map(|run| run_number(&run.id)).collect();
     let edge = Phase::Startup as u8 | Phase::Shutdown as u8;
-    let new = things.iter().map(evidence).filter(|thing| {
-        thing.phases & edge != 0 && thing.runs.len() == 1 && thing.runs.iter().all(|run| last.contains(&run))
-    });
-    let new = new.count();
-    if whole.len() >= STARTS && new > 0 {
-        missing.push(format!("the last start or shutdown brought {new} new things: restart it once more"));
+    let is_new = |thing: &&Thing<'_>| {
+        let seen = evidence(thing);
+        seen.phases & edge != 0 && seen.runs.len() == 1 && seen.runs.iter().all(|run| last.contains(&run))
+    };
+    let new: Vec<&Thing<'_>> = things.iter().filter(is_new).collect();
+    if whole.len() >= STARTS && !new.is_empty() {
+        missing.push(format!("the last start or shutdown brought {}: restart it once more", some_of(&new)));
     }
     let looked =
         baseline.windows.last().map(|window| window.started_ms.saturating_add(window.length_ms) / 1000);
@@ -247,8 +265,27 @@ fn gaps(baseline: &Baseline, whole: &[&Run], things: &[Thing<'_>]) -> Vec<String
     missing
 }
 
+/// How many there are, and the first few of them by name.
+fn some_of(new: &[&Thing<'_>]) -> String {
+    let s = if new.len() == 1 { "" } else { "s" };
+    let mut names: Vec<String> = new.iter().take(NAMED).map(|thing| thing.shown()).collect();
+    if new.len() > NAMED {
+        names.push(format!("{} more", new.len() - NAMED));
+    }
+    format!("{} new thing{s} ({})", new.len(), names.join(", "))
+}
+
+/// A thing in words, by its position.
+type Shown<'a> = &'a dyn Fn(usize) -> String;
+
 /// What only time can bring, with how many seconds of work it takes if nothing new comes.
-fn waits(windows: &[Window], episodes: &Episodes, firsts: &[i64], limit: f64) -> Vec<(String, i64)> {
+fn waits(
+    windows: &[Window],
+    episodes: &Episodes,
+    firsts: &[i64],
+    shown: Shown<'_>,
+    limit: f64,
+) -> Vec<(String, i64)> {
     let mut waits = Vec::new();
     let bound = episodes.spread().bound();
     if bound > limit {
@@ -263,13 +300,13 @@ fn waits(windows: &[Window], episodes: &Episodes, firsts: &[i64], limit: f64) ->
             needed,
         ));
     }
-    waits.extend(quiet(windows, firsts));
+    waits.extend(quiet(windows, firsts, shown));
     waits
 }
 
 /// How long nothing new must come yet, if that is not long enough.
-fn quiet(windows: &[Window], firsts: &[i64]) -> Option<(String, i64)> {
-    let latest = firsts.iter().copied().max()?;
+fn quiet(windows: &[Window], firsts: &[i64], shown: Shown<'_>) -> Option<(String, i64)> {
+    let (at, latest) = firsts.iter().copied().enumerate().max_by_key(|(_, first)| *first)?;
     let all = curve::exposure_after(windows, i64::MIN);
     let since = curve::exposure_after(windows, latest);
     if since.saturating_mul(QUIET) >= all {
@@ -278,7 +315,8 @@ fn quiet(windows: &[Window], firsts: &[i64]) -> Option<(String, i64)> {
     // What comes adds to both.
     let left = all.saturating_sub(since.saturating_mul(QUIET)) / (QUIET - 1) / 1000 + 1;
     let text = format!(
-        "something new came {} s of work ago, of {} s in all: {left} s more without",
+        "something new ({}) came {} s of work ago, of {} s in all: {left} s more without",
+        shown(at),
         since / 1000,
         all / 1000
     );

@@ -1,6 +1,6 @@
 //! Tests of what counts as complete.
 
-use stockade_abi::access::{DRIFT, EXEC, READ};
+use stockade_abi::access::{CREATE, DRIFT, EXEC, MAP, READ};
 use stockade_abi::reason::Operation;
 
 use super::super::evidence::tests::Dice;
@@ -129,7 +129,10 @@ fn too_little_exposure_and_recent_growth_wait() {
     grown.window(run, &["/srv/new"]);
     grown.stop();
     let answer = complete(&grown.baseline, None, LIMIT, How::default());
-    assert!(answer.missing.len() == 1 && answer.missing[0].starts_with("something new came 0 s of work ago"));
+    assert!(
+        answer.missing.len() == 1
+            && answer.missing[0].starts_with("something new (read /srv/new) came 0 s of work ago")
+    );
     assert!(
         answer.ready_in_s.is_some_and(|seconds| (180..190).contains(&seconds)),
         "{:?}",
@@ -153,7 +156,10 @@ fn a_start_that_brings_something_new_wants_another() {
     };
     let object = b"/var/lib/app/dump".to_vec();
     world.baseline.seen.push(Seen { operation: Operation::File, access: READ, object, evidence: extra });
-    assert_eq!(world.missing(), ["the last start or shutdown brought 1 new things: restart it once more"]);
+    assert_eq!(
+        world.missing(),
+        ["the last start or shutdown brought 1 new thing (read /var/lib/app/dump): restart it once more"]
+    );
     world.start();
     world.stop();
     assert!(complete(&world.baseline, None, LIMIT, How::default()).ready());
@@ -244,8 +250,31 @@ fn so_does_what_does_not_come_from_the_image() {
     assert_eq!(decided("  exec: [{ path: /tmp/unpacked }]\n"), missing);
     // It is proposed by nothing that learning writes.
     let export = export("web", Mode::Enforce, None, &world.baseline.seen, None, How::default());
-    assert_eq!(export.drifted, ["/tmp/unpacked"]);
+    assert!(export.made_code.started.contains_key(&b"/tmp/unpacked"[..]));
     assert!(
         export.yaml.contains("# /tmp/unpacked was started") && !export.yaml.contains("path: /tmp/unpacked")
     );
+}
+
+#[test]
+fn what_is_mapped_under_a_new_name_each_time_waits_for_a_person_alone() {
+    let mut world = World::lives(3, 60);
+    for run in world.baseline.runs.clone() {
+        let number = run_number(&run.id);
+        let evidence = Evidence {
+            windows: [unit(run.started * 1000, number)].into_iter().collect(),
+            runs: [number].into_iter().collect(),
+            phases: Phase::Startup as u8,
+            ..Evidence::default()
+        };
+        let object = format!("/tmp/native-{}918273.so", run.started).into_bytes();
+        let (operation, access) = (Operation::File, READ | CREATE | MAP);
+        world.baseline.seen.push(Seen { operation, access, object, evidence });
+    }
+    let missing = world.missing();
+    let glob = "3 files /tmp/native-[0-9]*.so were made and mapped as code";
+    assert!(missing.len() == 1 && missing[0].starts_with(glob), "{missing:?}");
+    let mut current = Profile::new("web", Mode::Learn);
+    current.files.push(FileRule::new("/tmp/native-*.so", MAP));
+    assert!(complete(&world.baseline, Some(&current), LIMIT, How::default()).ready());
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use stockade_abi::access;
 
 use super::formless::{any_name, guarded};
-use super::generalise::{File, created, split};
+use super::generalise::{Code, File, created, split};
 use super::how::How;
 use super::names::{SERIES, name_patterns};
 use super::numbered::{attached, numbered};
@@ -24,7 +24,7 @@ type Directory<'a, 'f> = (&'a [u8], &'f [Entry<'a, 'f>]);
 /// Patterns for those paths that are not to be named exactly.
 pub(super) fn patterns<'a>(
     files: &BTreeMap<&'a [u8], File>,
-    exec: &BTreeSet<&'a [u8]>,
+    code: &Code<'a>,
     how: How<'_>,
 ) -> BTreeMap<&'a [u8], Pattern> {
     let mut patterns = BTreeMap::new();
@@ -35,7 +35,9 @@ pub(super) fn patterns<'a>(
             patterns.insert(*path, pattern);
             continue;
         }
-        if file.access & (access::MAP | access::EXEC) != 0 || exec.contains(path) || must_stay_literal(path) {
+        // What is mapped and was not made here came with the image, or with what is mounted.
+        let of_others = file.access & access::MAP != 0 && !created(file);
+        if of_others || code.exec.contains(path) || stays_literal(path, file) {
             continue;
         }
         if let Some((dir, name)) = split(path) {
@@ -43,7 +45,7 @@ pub(super) fn patterns<'a>(
         }
     }
     let parents = numbered_dirs(dirs.keys().copied());
-    let guarded = guarded(files, exec);
+    let guarded = guarded(files, code);
     for level in levels(&dirs) {
         // A directory that was made under a made-up name has its pattern by now: it is of the level before.
         let made: BTreeMap<&[u8], Pattern> = level
@@ -75,6 +77,13 @@ pub(super) fn patterns<'a>(
         }
     }
     patterns
+}
+
+/// Whether the file must be named exactly.
+fn stays_literal(path: &[u8], file: &File) -> bool {
+    // What the administrator put there is not what a container makes in its home.
+    let put_there = path.starts_with(b"/root/") && !created(file);
+    put_there || must_stay_literal(path)
 }
 
 /// The directories by their depth, the flattest first.

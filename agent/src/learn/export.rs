@@ -3,19 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use stockade_abi::access::{DRIFT, EXEC};
-use stockade_abi::reason::{Mode, Reason, Verdict};
+use stockade_abi::reason::{Mode, Verdict};
 
 use super::Seen;
 use super::generalise::{Refused, Rules, generalise};
 use super::glob::Origin;
 use super::how::How;
-use super::literal::Parted;
+use super::made_code::{Alike, MadeCode};
 use super::remarks::{one_line, remarks, with_evidence};
 use super::store::BaselineStatus;
 use crate::clock;
-use crate::compile::{Object, Power, compile, powers};
-use crate::events::record::text;
+use crate::compile::{Power, compile, powers};
 use crate::profile::{FileRule, ListenRule, PeerRule, PortRange, Profile};
 
 /// A profile, ready to be printed.
@@ -29,8 +27,8 @@ pub struct Export {
     pub refused: Vec<Refused>,
     /// Facilities that were used and that the profile does not grant.
     pub facilities: Vec<Power>,
-    /// Programs that were started, did not come from the image, and about which the profile says nothing.
-    pub drifted: Vec<String>,
+    /// Code that the container made, and about which the profile says nothing.
+    pub made_code: MadeCode,
 }
 
 /// What a profile from a baseline would be, before it is a document.
@@ -38,7 +36,7 @@ pub(super) struct Proposal {
     pub(super) profile: Profile,
     pub(super) refused: Vec<Refused>,
     pub(super) facilities: Vec<Power>,
-    pub(super) drifted: Vec<String>,
+    pub(super) made_code: MadeCode,
     origins: BTreeMap<String, Origin>,
 }
 
@@ -53,11 +51,11 @@ pub(super) fn propose(
     let mut rules = generalise(without_included(current, seen), how);
     let (refused, origins) = (std::mem::take(&mut rules.refused), std::mem::take(&mut rules.origins));
     let facilities_seen = std::mem::take(&mut rules.facilities);
-    let drifted_seen = std::mem::take(&mut rules.drifted);
+    let made_code = std::mem::take(&mut rules.made_code);
     let profile = join(name, mode, current, rules);
     let facilities = not_granted(&profile, &facilities_seen);
-    let drifted = undecided(&profile, &drifted_seen);
-    Proposal { profile, refused, facilities, drifted, origins }
+    let made_code = made_code.undecided(&profile);
+    Proposal { profile, refused, facilities, made_code, origins }
 }
 
 /// The same as a document.
@@ -69,12 +67,13 @@ pub fn export(
     baseline: Option<&BaselineStatus>,
     how: How<'_>,
 ) -> Export {
-    let Proposal { profile, refused, facilities, drifted, origins } = propose(name, mode, current, seen, how);
+    let Proposal { profile, refused, facilities, made_code, origins } =
+        propose(name, mode, current, seen, how);
     let mut yaml = header(name, seen.len(), baseline, &refused);
     name_facilities(&mut yaml, &facilities);
-    name_drifted(&mut yaml, &drifted);
+    name_made_code(&mut yaml, &made_code);
     with_evidence(&profile.to_yaml(), &remarks(&profile, seen, &origins), &mut yaml);
-    Export { yaml, profile, refused, facilities, drifted }
+    Export { yaml, profile, refused, facilities, made_code }
 }
 
 /// What was seen, but for what the rule sets that the profile includes allow already.
@@ -188,29 +187,25 @@ fn not_granted(profile: &Profile, seen: &BTreeSet<Power>) -> Vec<Power> {
     seen.iter().filter(|power| !power.granted(&powers, false)).copied().collect()
 }
 
-/// The drifted programs about which the profile says nothing. Learning never grants one: what is written while the
-/// container runs is what an intruder would start.
-fn undecided(profile: &Profile, drifted: &BTreeSet<Vec<u8>>) -> Vec<String> {
-    if drifted.is_empty() {
-        return Vec::new();
-    }
-    // Rules for files let nothing be started. Without a table, each is named: too much rather than too little.
-    let parted = Parted::of(profile);
-    let decided = |path: &[u8]| {
-        let reason =
-            parted.policy().map(|policy| policy.decide(&Object::Path(path), EXEC | DRIFT, false).reason);
-        matches!(reason, Some(Reason::Rule | Reason::DenyRule))
-    };
-    drifted.iter().filter(|path| !decided(path)).map(|path| text(path)).collect()
-}
-
-fn name_drifted(header: &mut String, drifted: &[String]) {
-    for path in drifted {
-        let _ = writeln!(
-            header,
-            "# {} was started, does not come from the image, and is denied: a person has to grant it, by from: any",
-            one_line(path)
-        );
+fn name_made_code(header: &mut String, made_code: &MadeCode) {
+    for Alike { glob, files, started } in made_code.alike() {
+        let glob = one_line(&glob);
+        let _ = match (started, files) {
+            (true, 1) => writeln!(
+                header,
+                "# {glob} was started, does not come from the image, and is denied: a person has to grant it, by from: any"
+            ),
+            (true, _) => writeln!(
+                header,
+                "# {glob}: {files} programs were started, do not come from the image, and are denied: a person has to \
+                 grant them, by from: any"
+            ),
+            (false, _) => writeln!(
+                header,
+                "# {glob}: {files} files were made and mapped as code, which is denied for others like them: a person \
+                 has to grant it, by access: [map]"
+            ),
+        };
     }
 }
 

@@ -6,10 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use stockade_abi::access::{EXEC, MAP};
+use stockade_abi::access::MAP;
 
 use super::directories::Entry;
-use super::generalise::{File, created, split};
+use super::generalise::{Code, File, created, split};
 use super::glob::{FORMLESS, literal};
 use super::how::How;
 use super::pattern::{Pattern, Piece, looks_secret};
@@ -21,12 +21,11 @@ const LENGTHS: usize = 3;
 const CHANCE: usize = 2;
 
 /// Directories that hold something which must not be met by a rule for all names.
-pub(super) fn guarded<'a>(files: &BTreeMap<&'a [u8], File>, exec: &BTreeSet<&'a [u8]>) -> BTreeSet<&'a [u8]> {
-    let sensitive = |(path, file): &(&&'a [u8], &File)| {
-        file.access & (MAP | EXEC) != 0 || (!created(file) && looks_secret(path))
-    };
+pub(super) fn guarded<'a>(files: &BTreeMap<&'a [u8], File>, code: &Code<'a>) -> BTreeSet<&'a [u8]> {
+    let sensitive =
+        |(path, file): &(&&'a [u8], &File)| file.access & MAP != 0 || (!created(file) && looks_secret(path));
     let files = files.iter().filter(sensitive).map(|(path, _)| *path);
-    files.chain(exec.iter().copied()).filter_map(split).map(|(dir, _)| dir).collect()
+    files.chain(code.started()).filter_map(split).map(|(dir, _)| dir).collect()
 }
 
 /// Gives one pattern for all names to those of a directory's `entries` that have none in `names`, if that is shorter.
@@ -60,7 +59,7 @@ pub(super) fn any_name<'a>(
 
 #[cfg(test)]
 mod tests {
-    use stockade_abi::access::{AccessSet, CREATE, DELETE, READ, WRITE};
+    use stockade_abi::access::{AccessSet, CREATE, DELETE, EXEC, READ, WRITE};
     use stockade_abi::reason::Operation;
 
     use super::super::evidence::Evidence;

@@ -11,8 +11,10 @@ use stockade_abi::access::{self, AccessSet};
 use stockade_abi::reason::{Mode, Operation};
 
 use super::directories::patterns;
+use super::few::Few;
 use super::glob::Origin;
 use super::how::{How, Width};
+use super::made_code::{MadeCode, passing};
 use super::pattern::Pattern;
 use super::peers::Sockets;
 use super::trees::{Tree, trees};
@@ -36,8 +38,8 @@ pub struct Rules {
     pub capabilities: BTreeSet<Power>,
     /// Facilities. A person has to grant them.
     pub facilities: BTreeSet<Power>,
-    /// Programs that did not come from the image. A person has to grant them.
-    pub drifted: BTreeSet<Vec<u8>>,
+    /// Code that did not come from the image. A person has to grant it.
+    pub made_code: MadeCode,
     /// What no rule can allow.
     pub refused: Vec<Refused>,
     /// The packages behind globs for files.
@@ -57,19 +59,21 @@ pub struct Refused {
 pub(super) struct File {
     pub(super) access: AccessSet,
     pub(super) own_pids: BTreeSet<i64>,
+    pub(super) runs: Few,
 }
 
 /// Proposes rules.
 pub fn generalise<'a>(seen: impl IntoIterator<Item = &'a Seen>, how: How<'_>) -> Rules {
     let mut rules = Rules::default();
     let mut exec = BTreeSet::new();
+    let mut drifted: BTreeMap<&[u8], Few> = BTreeMap::new();
     let mut sockets = Sockets::default();
     let mut files: BTreeMap<&[u8], File> = BTreeMap::new();
     for one in seen {
         let object = one.object.as_slice();
         match one.operation {
             Operation::Exec if one.access & access::DRIFT != 0 => {
-                rules.drifted.insert(one.object.clone());
+                drifted.entry(object).or_default().join(&one.evidence.runs);
             }
             Operation::Exec => {
                 exec.insert(object);
@@ -84,6 +88,7 @@ pub fn generalise<'a>(seen: impl IntoIterator<Item = &'a Seen>, how: How<'_>) ->
                 let file = files.entry(object).or_default();
                 file.access |= one.access & crate::profile::FILE_ACCESS;
                 file.own_pids.extend(one.evidence.own_pids.iter());
+                file.runs.join(&one.evidence.runs);
             }
             // Making a process needs no rule.
             Operation::Fork => {}
@@ -99,9 +104,7 @@ pub fn generalise<'a>(seen: impl IntoIterator<Item = &'a Seen>, how: How<'_>) ->
             Err(why) => rules.refused.push(Refused { object: text(path), why }),
         }
     }
-    let drifted = rules.drifted.clone();
-    exec.extend(drifted.iter().map(Vec::as_slice));
-    let made_up = file_rules(files, &exec, how, &mut rules);
+    let made_up = file_rules(files, &Code { exec, drifted }, how, &mut rules);
     rules.peers = peers::group(&sockets, &made_up, how.width, &mut rules.refused);
     rules.listen = peers::listeners(&sockets, how.width, &mut rules.refused);
     rules.refused.sort();
@@ -128,19 +131,35 @@ fn checked(path: &[u8]) -> Result<(), &'static str> {
     if path.first() == Some(&b'/') { Ok(()) } else { Err("not a file with a path of its own") }
 }
 
+/// What was started.
+pub(super) struct Code<'a> {
+    /// Programs of the image.
+    pub(super) exec: BTreeSet<&'a [u8]>,
+    /// Programs that did not come with it, and the runs in which they were started.
+    drifted: BTreeMap<&'a [u8], Few>,
+}
+
+impl<'a> Code<'a> {
+    /// All of it.
+    pub(super) fn started(&self) -> impl Iterator<Item = &'a [u8]> {
+        self.exec.iter().chain(self.drifted.keys()).copied()
+    }
+}
+
 /// Rules for files; gives the patterns of those that are not named one by one.
 fn file_rules<'a>(
     mut files: BTreeMap<&'a [u8], File>,
-    exec: &BTreeSet<&'a [u8]>,
+    code: &Code<'a>,
     how: How<'_>,
     rules: &mut Rules,
 ) -> BTreeMap<&'a [u8], Pattern> {
     let mut merged: BTreeMap<String, AccessSet> = BTreeMap::new();
     let mut made_up = BTreeMap::new();
     if how.width != Width::Exact {
-        widen(&mut files, exec, how, &mut merged, &mut rules.origins);
-        made_up = patterns(&files, exec, how);
+        widen(&mut files, code, how, &mut merged, &mut rules.origins);
+        made_up = patterns(&files, code, how);
     }
+    rules.made_code = set_apart(&mut files, code, &mut made_up);
     for (path, pattern) in &made_up {
         let access = files.get(path).map_or(0, |file| file.access);
         match pattern.glob() {
@@ -162,10 +181,38 @@ fn file_rules<'a>(
     made_up
 }
 
+/// Takes out what only a person may grant: programs that did not come from the image, and to map what has a made-up name
+/// that will not come again. Code with a name that does is named exactly.
+fn set_apart<'a>(
+    files: &mut BTreeMap<&'a [u8], File>,
+    code: &Code<'a>,
+    made_up: &mut BTreeMap<&'a [u8], Pattern>,
+) -> MadeCode {
+    let mut found = MadeCode::default();
+    let is_mapped = |file: &File| file.access & access::MAP != 0;
+    let mapped = files.iter().filter(|(_, file)| is_mapped(file)).map(|(path, file)| (path, &file.runs));
+    let (mapped, started) = (passing(mapped, made_up), passing(&code.drifted, made_up));
+    made_up.retain(|path, _| {
+        let is_code = code.drifted.contains_key(path) || files.get(path).is_some_and(is_mapped);
+        !is_code || mapped.contains_key(path) || started.contains_key(path)
+    });
+    for path in code.drifted.keys() {
+        let glob = started.get(path).cloned().unwrap_or_else(|| text(path));
+        found.started.insert(path.to_vec(), glob);
+    }
+    for (path, glob) in mapped {
+        if let Some(file) = files.get_mut(path) {
+            file.access &= !access::MAP;
+            found.mapped.insert(path.to_vec(), glob);
+        }
+    }
+    found
+}
+
 /// Names data directories and trees, and takes what they cover out of `files`.
 fn widen(
     files: &mut BTreeMap<&[u8], File>,
-    exec: &BTreeSet<&[u8]>,
+    code: &Code<'_>,
     how: How<'_>,
     merged: &mut BTreeMap<String, AccessSet>,
     origins: &mut BTreeMap<String, Origin>,
@@ -182,7 +229,7 @@ fn widen(
             *merged.entry(dir.rule(glob)).or_default() |= access;
         }
     }
-    for tree in trees_of(files, exec, how) {
+    for tree in trees_of(files, code, how) {
         origins.extend(tree.origin.map(|origin| (tree.glob.clone(), origin)));
         *merged.entry(tree.glob).or_default() |= tree.access;
     }
@@ -191,10 +238,10 @@ fn widen(
 }
 
 /// Trees that are only read.
-fn trees_of(files: &BTreeMap<&[u8], File>, exec: &BTreeSet<&[u8]>, how: How<'_>) -> Vec<Tree> {
+fn trees_of(files: &BTreeMap<&[u8], File>, code: &Code<'_>, how: How<'_>) -> Vec<Tree> {
     let only_used = |access: AccessSet| access & !(access::READ | access::MAP) == 0;
     let made = files.iter().filter(|(_, file)| !only_used(file.access)).map(|(path, _)| *path);
-    let made = made.chain(exec.iter().copied()).collect();
+    let made = made.chain(code.started()).collect();
     let used = files.iter().filter(|(_, file)| file.access != 0).map(|(path, file)| (*path, file.access));
     trees(&used.collect(), &made, how)
 }

@@ -430,3 +430,15 @@ fn names_that_are_spread_over_made_up_directories() {
         ["/var/spool/mail/deferred/[0-9A-F]*", "/var/spool/mail/deferred/[0-9A-F]*/part1.dat"]
     );
 }
+
+#[test]
+fn what_is_made_in_the_home_of_root_may_have_made_up_names() {
+    let made =
+        |n: u64| file(&format!("/root/.npm/_logs/2026-11-2{n}T10_15_30_12{n}Z-debug-0.log"), CREATE | APPEND);
+    let logs = paths(&[made(1), made(2), made(3)]);
+    assert!(logs.len() == 1 && logs[0].contains("[0-9]*"), "{logs:?}");
+    let read: Vec<Seen> = (1..9).map(|n| file(&format!("/root/inventory{n}.txt"), READ)).collect();
+    assert_eq!(paths(&read).len(), 8);
+    let secret: Vec<Seen> = (1..9).map(|n| file(&format!("/root/.ssh/known{n}"), CREATE)).collect();
+    assert_eq!(paths(&secret).len(), 8);
+}

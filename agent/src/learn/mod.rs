@@ -19,6 +19,7 @@ pub mod how;
 mod identifier;
 pub mod layout;
 mod literal;
+pub mod made_code;
 mod names;
 mod networks;
 mod numbered;

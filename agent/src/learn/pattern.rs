@@ -197,9 +197,8 @@ pub fn is_number(component: &[u8]) -> bool {
 }
 
 /// Directories in which a sibling's name is never guessed: programs, libraries, configuration, devices.
-const LITERAL_TREES: [&str; 12] = [
-    "/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/root", "/sbin", "/sys", "/usr",
-];
+const LITERAL_TREES: [&str; 11] =
+    ["/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/sbin", "/sys", "/usr"];
 
 /// Words in a name that say its content is nobody else's business.
 const SECRETS: [&str; 13] = [

@@ -114,12 +114,12 @@ impl Program {
     fn ready(&self) -> Option<f64> {
         let firsts: Vec<i64> = self.seen.iter().flatten().map(first_ms).collect();
         // The dearer question only where the cheap one is answered.
-        if quiet(&self.windows, &firsts).is_some() {
+        if quiet(&self.windows, &firsts, &|_| String::new()).is_some() {
             return None;
         }
         let things: Vec<Evidence> = self.seen.iter().flatten().cloned().collect();
         let episodes = Episodes::of(&self.windows, &things);
-        let ready = waits(&self.windows, &episodes, &firsts, LIMIT).is_empty();
+        let ready = waits(&self.windows, &episodes, &firsts, &|_| String::new(), LIMIT).is_empty();
         ready.then(|| episodes.spread().bound())
     }
 

@@ -13,6 +13,7 @@ use super::evidence::{Evidence, Phase, Window, unit};
 use super::export::{Proposal, export, propose};
 use super::generalise::generalise;
 use super::how::How;
+use super::made_code::MadeCode;
 use super::store::{Adding, Key};
 use super::things::things;
 use crate::profile::FileRule;
@@ -159,7 +160,7 @@ fn names_in_sensitive_places_are_as_many_rules_and_nothing_is_lost() {
     assert_eq!(found.rules as u64, NAMES);
     // What would be denied is new: with the rules, nothing is.
     let Proposal { profile, .. } = propose("web", Mode::Enforce, None, &baseline.seen, How::default());
-    assert_eq!(things(&baseline, Some(&profile), &profile).len(), 0);
+    assert_eq!(things(&baseline, Some(&profile), &profile, &MadeCode::default()).len(), 0);
     assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
 }
 

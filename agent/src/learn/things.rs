@@ -4,29 +4,41 @@ use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use stockade_abi::access::{AccessSet, DRIFT};
+use stockade_abi::access::{self, AccessSet, DRIFT, MAP};
 use stockade_abi::reason::{Operation, Verdict};
 
+use super::Seen;
 use super::complete::Baseline;
 use super::evidence::Evidence;
 use super::layout::data_dirs;
 use super::literal::Parted;
+use super::made_code::MadeCode;
 use crate::compile::{Policy, Section};
+use crate::events::render::object;
 use crate::profile::Profile;
 
-/// Everything that stands behind an access of a rule. Most were seen in one way: there may be very many, so nothing is
-/// copied for those.
-pub(super) enum Thing<'a> {
-    Seen(&'a Evidence),
-    Joined(Box<Evidence>),
+/// An access of a rule, with everything that stands behind it. Most were seen in one way: there may be very many, so
+/// nothing is copied for those.
+pub(super) struct Thing<'a> {
+    /// What was seen, or the first of it.
+    seen: &'a Seen,
+    access: AccessSet,
+    /// Of all, where there are others.
+    joined: Option<Box<Evidence>>,
+}
+
+impl Thing<'_> {
+    /// It, or one of what it stands for, in words.
+    pub(super) fn shown(&self) -> String {
+        let object = object(self.seen.operation, &self.seen.object).text();
+        let words: Vec<&str> = access::words(self.access).collect();
+        [words.as_slice(), &[object.as_str()]].concat().join(" ")
+    }
 }
 
 impl Borrow<Evidence> for Thing<'_> {
     fn borrow(&self) -> &Evidence {
-        match self {
-            Self::Seen(evidence) => evidence,
-            Self::Joined(evidence) => evidence,
-        }
+        self.joined.as_deref().unwrap_or(&self.seen.evidence)
     }
 }
 
@@ -46,6 +58,7 @@ pub(super) fn things<'a>(
     baseline: &'a Baseline,
     current: Option<&Profile>,
     proposed: &Profile,
+    made_code: &MadeCode,
 ) -> Vec<Thing<'a>> {
     let known = current.map(Parted::of);
     let rules = Parted::of(proposed);
@@ -57,7 +70,7 @@ pub(super) fn things<'a>(
             let known = known.as_ref().and_then(Parted::policy).is_some_and(granted);
             // Facilities are for a person to grant: no rule will be made of them.
             if one.operation == Operation::Capability && !known {
-                add(&mut things, (Name::Power(power.word()), 0), &one.evidence);
+                add(&mut things, (Name::Power(power.word()), 0), one);
             }
             continue;
         }
@@ -67,6 +80,10 @@ pub(super) fn things<'a>(
             continue;
         }
         for bit in (0..AccessSet::BITS).map(|bit| 1 << bit).filter(|bit| access & bit != 0) {
+            // So are those, of what was made.
+            if bit == MAP && made_code.mapped.contains_key(&one.object) {
+                continue;
+            }
             if known.as_ref().is_some_and(|known| known.allows(&object, bit)) {
                 continue;
             }
@@ -78,7 +95,7 @@ pub(super) fn things<'a>(
                 }
                 None => Name::Object(&one.object),
             };
-            add(&mut things, (name, bit), &one.evidence);
+            add(&mut things, (name, bit), one);
         }
     }
     things.into_values().collect()
@@ -86,16 +103,13 @@ pub(super) fn things<'a>(
 
 type Key<'a> = (Name<'a>, AccessSet);
 
-fn add<'a>(things: &mut BTreeMap<Key<'a>, Thing<'a>>, key: Key<'a>, evidence: &'a Evidence) {
+fn add<'a>(things: &mut BTreeMap<Key<'a>, Thing<'a>>, key: Key<'a>, seen: &'a Seen) {
+    let access = key.1;
     match things.entry(key) {
-        Entry::Vacant(entry) => drop(entry.insert(Thing::Seen(evidence))),
-        Entry::Occupied(mut entry) => match entry.get_mut() {
-            Thing::Joined(joined) => joined.join(evidence),
-            Thing::Seen(first) => {
-                let mut joined = Box::new(first.clone());
-                joined.join(evidence);
-                *entry.get_mut() = Thing::Joined(joined);
-            }
-        },
+        Entry::Vacant(entry) => drop(entry.insert(Thing { seen, access, joined: None })),
+        Entry::Occupied(entry) => {
+            let Thing { seen: first, joined, .. } = entry.into_mut();
+            joined.get_or_insert_with(|| Box::new(first.evidence.clone())).join(&seen.evidence);
+        }
     }
 }

@@ -117,6 +117,8 @@ mod tests {
     use stockade_abi::access::READ;
     use stockade_abi::reason::Mode;
 
+    use crate::learn::made_code::MadeCode;
+
     use super::*;
     use crate::profile::{FileRule, Profile};
     use crate::testing::TempDir;
@@ -125,7 +127,7 @@ mod tests {
         let mut profile = Profile::new("web", Mode::Enforce);
         profile.files = (0..count).map(|n| FileRule::new(format!("/srv/{n}{glob}"), READ)).collect();
         let yaml = profile.to_yaml();
-        Export { yaml, profile, refused: Vec::new(), facilities: Vec::new(), drifted: Vec::new() }
+        Export { yaml, profile, refused: Vec::new(), facilities: Vec::new(), made_code: MadeCode::default() }
     }
 
     #[test]
