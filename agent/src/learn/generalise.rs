@@ -161,7 +161,7 @@ fn file_rules<'a>(
     }
     rules.made_code = set_apart(&mut files, code, &mut made_up);
     for (path, pattern) in &made_up {
-        let access = files.get(path).map_or(0, |file| file.access);
+        let access = files.get(path).map_or(0, |file| implied(file.access));
         match pattern.glob() {
             Some(glob) => *merged.entry(glob).or_default() |= access,
             None => rules.refused.push(Refused { object: text(path), why: NOT_UTF8 }),
@@ -179,6 +179,13 @@ fn file_rules<'a>(
     }
     rules.files = merged.into_iter().map(|(path, access)| FileRule::new(path, access)).collect();
     made_up
+}
+
+/// The accesses to a made-up name with what they come to. What may be emptied and moved away may be removed: that is done
+/// where something failed, which is seldom seen.
+fn implied(access: AccessSet) -> AccessSet {
+    const TEMPORARY: AccessSet = access::CREATE | access::WRITE | access::RENAME;
+    if access & TEMPORARY == TEMPORARY { access | access::DELETE } else { access }
 }
 
 /// Takes out what only a person may grant: programs that did not come from the image, and to map what has a made-up name

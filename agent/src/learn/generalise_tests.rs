@@ -1,6 +1,6 @@
 //! Tests of the rules that learning proposes.
 
-use stockade_abi::access::{APPEND, CREATE, EXEC, MAP, READ, WRITE};
+use stockade_abi::access::{APPEND, CREATE, DELETE, EXEC, MAP, READ, RENAME, WRITE};
 use stockade_abi::reason::Reason;
 
 use super::super::evidence::Evidence;
@@ -441,4 +441,19 @@ fn what_is_made_in_the_home_of_root_may_have_made_up_names() {
     assert_eq!(paths(&read).len(), 8);
     let secret: Vec<Seen> = (1..9).map(|n| file(&format!("/root/.ssh/known{n}"), CREATE)).collect();
     assert_eq!(paths(&secret).len(), 8);
+}
+
+#[test]
+fn temporary_files_may_be_removed_where_they_could_not_be_moved() {
+    let made =
+        |access| globs(&["aB3xYz", "Qw9Rt2", "k0LmN8"].map(|name| file(&format!("/tmp/php{name}"), access)));
+    let moved = READ | WRITE | CREATE | RENAME;
+    assert_eq!(made(moved), [("/tmp/php??????".to_owned(), moved | DELETE)]);
+    for kept in [READ | WRITE | CREATE, CREATE | APPEND | RENAME, READ | RENAME] {
+        assert!(made(kept).iter().all(|(_, access)| *access == kept), "{kept:x}");
+    }
+    assert_eq!(
+        globs(&[file("/var/lib/app/state.new", moved)]),
+        [("/var/lib/app/state.new".to_owned(), moved)]
+    );
 }
