@@ -6,6 +6,7 @@
 mod batch;
 mod bundle;
 mod drift;
+mod made_code;
 mod podman;
 mod replicas;
 mod server;
@@ -34,6 +35,7 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
     case("podman.exec-is-a-session", &podman::sessions);
     case("podman.tree-of-processes-keeps-the-label", &podman::tree);
     case("podman.drift", &drift::started_since);
+    case("podman.code-made-anew", &made_code::is_granted_by_a_person);
     case("crun.bundle", &|agent| bundle::runtime(agent, "crun"));
     case("runc.bundle", &|agent| bundle::runtime(agent, "runc"));
     case("servers.learn-until-ready", &|agent| server::learn_until_ready(agent, &servers::ALL));
