@@ -14,6 +14,7 @@ use super::kernel::{
     Pointer, address, before, current, from_end, is_tracing, load, offset, probe, probe_at, unknown,
 };
 use super::label::{self, Tag};
+use super::memory::Sight;
 use super::opened::only_appends;
 use super::{count, facility, path, policy, quick, scratch, special};
 
@@ -61,7 +62,7 @@ pub(crate) fn file_open(ctx: &LsmContext) -> i32 {
     let task = current();
     let Some(tag) = label::tag(task) else { return before() };
     let file: Pointer = ctx.arg(0);
-    if quick::remembered(task, tag, file, || wanted_of(file)) {
+    if quick::remembered(tag, file, || wanted_of(file), || Sight::at_a_glance(task, tag.policy)) {
         return before();
     }
     open_unremembered(task, file, before(), tag.policy, tag.flags)
@@ -76,7 +77,11 @@ fn open_unremembered(task: *mut task_struct, file: Pointer, before: i32, policy:
     if before != 0 || load!(file, file_flags as u32) & FMODE_EXEC != 0 {
         return before;
     }
-    if quick::remembered_elsewhere(task, tag, file, || wanted_of(file)) {
+    // The root that a subject has left was not looked for at a glance.
+    let sight = || Sight::of_policy(task, policy);
+    if policy::may_have_left(policy::renames(), policy)
+        && quick::remembered(tag, file, || wanted_of(file), sight)
+    {
         return ALLOW;
     }
     if tag.flags & CANARY == 0 {
@@ -148,8 +153,7 @@ pub(crate) fn mmap_file(ctx: &LsmContext) -> i32 {
     }
     let access = unknown(access);
     let wanted = || access;
-    if quick::remembered(task, tag, file, wanted)
-        || quick::remembered_elsewhere(task, tag, file, wanted)
+    if quick::remembered(tag, file, wanted, || Sight::of_policy(task, tag.policy))
         || quick::unremembered(task, tag, file, wanted, || true)
     {
         return ALLOW;

@@ -16,6 +16,7 @@ use super::file::{FMODE_PATH, FMODE_READ, FMODE_WRITE, MNT_NS_INTERNAL, judge_fi
 use super::judge::{ALLOW, DENY};
 use super::kernel::{Pointer, before, current, load, offset, probe, probe_at, unknown};
 use super::maps::REFUSED;
+use super::memory::Sight;
 use super::opened::only_appends;
 use super::place::judge_place;
 use super::rounds::{CONTINUE, STOP, rounds};
@@ -207,7 +208,9 @@ pub(crate) fn receive(ctx: &LsmContext) -> i32 {
         return answer;
     }
     let wanted = || access;
-    if quick::remembered(task, tag, file, wanted) || quick::unremembered(task, tag, file, wanted, || true) {
+    if quick::remembered(tag, file, wanted, || Sight::of_policy(task, tag.policy))
+        || quick::unremembered(task, tag, file, wanted, || true)
+    {
         return ALLOW;
     }
     judge_file(task, file, access)

@@ -76,10 +76,16 @@ impl Sight {
         Self { task, slot, key: key(head, subject), looks: true }
     }
 
-    /// The same of a policy that does not learn, by what costs no call.
+    /// The same of a policy that does not learn.
+    #[inline(always)]
+    pub(crate) fn of_policy(task: *mut task_struct, slot: u32) -> Self {
+        Self { task, slot, key: policy::word(slot).word(), looks: true }
+    }
+
+    /// The same by what costs no call.
     #[inline(always)]
     pub(crate) fn at_a_glance(task: *mut task_struct, slot: u32) -> Self {
-        Self { task, slot, key: policy::word(slot).word(), looks: false }
+        Self { looks: false, ..Self::of_policy(task, slot) }
     }
 }
 
@@ -88,8 +94,10 @@ impl View {
     #[inline(always)]
     pub(crate) fn of(sight: &Sight, renames: u64) -> Self {
         let Sight { task, slot, key, .. } = *sight;
-        // Of no root where it was not looked for, which is found by nobody.
-        let root = root::entry_shown_to(task, slot, true).unwrap_or(core::ptr::null_mut());
+        let own = root::entry_of(task);
+        // Who leaves its root only now changes the word, and finds no entry that was made under this one.
+        let may_have_left = policy::may_have_left(renames, slot);
+        let root = if may_have_left { root::entry_begun_with(task, own) } else { own };
         Self { root, mounts: mounts_of(task), renames, key }
     }
 }
@@ -156,10 +164,19 @@ fn seen(known: *const Known, place: &Place, sight: &Sight) -> Option<u64> {
     if !is_of_place {
         return None;
     }
-    let root = root::entry_shown_to(sight.task, sight.slot, sight.looks)?;
+    // The other way round, the root could be left in between.
+    let own = root::entry_of(sight.task);
+    let renames = policy::renames();
+    let root = if !policy::may_have_left(renames, sight.slot) {
+        own
+    } else if sight.looks {
+        root::entry_begun_with(sight.task, own)
+    } else {
+        return None;
+    };
     let matches = field!(known, root) == root as u64
         && field!(known, mounts) == mounts_of(sight.task)
-        && field!(known, renames) == policy::renames();
+        && field!(known, renames) == renames;
     matches.then_some(sequence)
 }
 

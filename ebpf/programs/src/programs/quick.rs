@@ -15,26 +15,14 @@ use super::policy::{self, Grants, Policy, side};
 use super::reported::{self, is_learning};
 use super::special;
 
-/// Whether everything that is wanted of the file is remembered as granted, as far as no stack is needed to tell.
+/// Whether everything that is wanted of the file is remembered as granted.
 #[inline(always)]
-pub(crate) fn remembered(task: *mut task_struct, tag: Tag, file: Pointer, wanted: impl Fn() -> u32) -> bool {
-    is_remembered(tag, file, wanted, || Sight::at_a_glance(task, tag.policy))
-}
-
-/// The same of a subject that may have left its root, of which the other tells nothing.
-#[inline(always)]
-pub(crate) fn remembered_elsewhere(
-    task: *mut task_struct,
+pub(crate) fn remembered(
     tag: Tag,
     file: Pointer,
     wanted: impl Fn() -> u32,
+    sight: impl Fn() -> Sight,
 ) -> bool {
-    policy::may_have_left(policy::renames(), tag.policy)
-        && is_remembered(tag, file, wanted, || Sight::of(task, tag.policy, policy::word(tag.policy), 0))
-}
-
-#[inline(always)]
-fn is_remembered(tag: Tag, file: Pointer, wanted: impl Fn() -> u32, sight: impl Fn() -> Sight) -> bool {
     let known = memory::entry(load!(file, file_inode as Pointer), tag.policy);
     if known.is_null() {
         return false;

@@ -57,21 +57,19 @@ pub(crate) fn shown_to(task: *mut task_struct) -> Root {
     label::subject(task).and_then(noted).unwrap_or(own)
 }
 
-/// The directory entry of that root, likewise, of a task that the policy in `slot` judges. `None` where it has to be looked
-/// for and the caller does not want that.
+/// The directory entry of the root that `task` has. No call: where this is asked, there is no stack for one.
 #[inline(always)]
-pub(crate) fn entry_shown_to(task: *mut task_struct, slot: u32, looks: bool) -> Option<Pointer> {
+pub(crate) fn entry_of(task: *mut task_struct) -> Pointer {
     let fs: Pointer = load!(task.cast(), task_fs as Pointer);
-    let own: Pointer = load!(fs, fs_root_dentry as Pointer);
-    if !policy::may_have_left(policy::renames(), slot) {
-        return Some(own);
-    }
+    load!(fs, fs_root_dentry as Pointer)
+}
+
+/// The same of the root that its subject began with, where `own` may be another.
+#[inline(always)]
+pub(crate) fn entry_begun_with(task: *mut task_struct, own: Pointer) -> Pointer {
     cold_path();
-    if !looks {
-        return None;
-    }
     let noted = noted_entry(task);
-    Some(if noted == 0 { own } else { noted as Pointer })
+    if noted == 0 { own } else { noted as Pointer }
 }
 
 /// A function of its own: in each of the many places that ask, it would be verified once more.
