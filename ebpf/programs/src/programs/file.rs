@@ -42,7 +42,7 @@ const PIPEFS: u64 = 0x5049_5045;
 /// `s_magic` of descriptors of processes.
 const PIDFS: u64 = 0x5049_4446;
 /// Namespace of mounts that no process can reach: `ERR_PTR(-EINVAL)`.
-pub(crate) const MNT_NS_INTERNAL: u64 = -22i64 as u64;
+const MNT_NS_INTERNAL: u64 = -22i64 as u64;
 const PROT_READ: u64 = 1;
 pub(crate) const PROT_WRITE: u64 = 2;
 pub(crate) const PROT_EXEC: u64 = 4;
@@ -228,9 +228,14 @@ fn is_below_user_view(file: Pointer) -> bool {
     if load!(sb, sb_flags as u64) & SB_KERNMOUNT != 0 {
         return false;
     }
-    let mount: Pointer = load!(file, file_mount as Pointer);
-    let container = mount.wrapping_byte_sub(offset!(mount_mnt));
-    probe_at::<u64>(container, offset!(mount_ns)) == Some(MNT_NS_INTERNAL)
+    is_internal(load!(file, file_mount as Pointer))
+}
+
+/// Whether the kernel has this mount for itself, in no namespace.
+#[inline(always)]
+pub(crate) fn is_internal(mount: Pointer) -> bool {
+    let mount = mount.wrapping_byte_sub(offset!(mount_mnt));
+    probe_at::<u64>(mount, offset!(mount_ns)) == Some(MNT_NS_INTERNAL)
 }
 
 /// Whether this is nothing with a place: a pipe opened once more through procfs, which the process can reach

@@ -12,7 +12,7 @@ use stockade_abi::access;
 use stockade_abi::hook::Hook;
 use stockade_abi::label::{CANARY, REFUSES, REFUSES_ALL};
 
-use super::file::{FMODE_PATH, FMODE_READ, FMODE_WRITE, MNT_NS_INTERNAL, judge_file, wanted};
+use super::file::{FMODE_PATH, FMODE_READ, FMODE_WRITE, is_internal, judge_file, wanted};
 use super::judge::{ALLOW, DENY};
 use super::kernel::{Pointer, before, current, load, offset, probe, probe_at, unknown};
 use super::maps::REFUSED;
@@ -110,8 +110,7 @@ fn is_in_view(task: *mut task_struct, mount: Pointer) -> bool {
 #[inline(always)]
 fn is_harmless(file: Pointer) -> bool {
     let Some(mount) = probe!(file, file_mount as Pointer) else { return false };
-    let mount = mount.wrapping_byte_sub(offset!(mount_mnt));
-    if probe_at::<u64>(mount, offset!(mount_ns)) == Some(MNT_NS_INTERNAL) {
+    if is_internal(mount) {
         return true;
     }
     let Some(inode) = probe!(file, file_inode as Pointer) else { return false };

@@ -7,6 +7,7 @@ use stockade_abi::hook::Hook;
 use stockade_abi::label::{CANARY, Label};
 use stockade_abi::reason::{Operation, Reason};
 
+use super::file::{SB_KERNMOUNT, is_internal};
 use super::judge::{ALLOW, DENY, Judged, Question, judge, without_object};
 use super::kernel::{Pointer, current, load, offset, probe};
 use super::label::Tag;
@@ -126,9 +127,23 @@ pub(crate) fn file(before: i32, hook: Hook, path: Pointer, access: u32) -> i32 {
         Err(answer) => return answer,
     };
     let dentry: Pointer = load!(path, path_dentry as Pointer);
+    let mount: Pointer = load!(path, path_mount as Pointer);
+    if access & NEVER == 0 && is_memory(dentry, mount) {
+        return ALLOW;
+    }
     let parent: Pointer = load!(dentry, dentry_parent as Pointer);
-    let directory = Place { dentry: parent, mount: load!(path, path_mount as Pointer) };
+    let directory = Place { dentry: parent, mount };
     by_name(&doer, &Name { directory, dentry }, access)
+}
+
+/// Whether this is memory that its descriptor alone makes a file (`memfd_create`): it is in no directory, and nobody's who
+/// was not given it. Until 6.2 the kernel asks here, too, when such a file gets its size.
+#[inline(always)]
+fn is_memory(dentry: Pointer, mount: Pointer) -> bool {
+    let inode: Pointer = load!(dentry, dentry_inode as Pointer);
+    let sb: Pointer = load!(inode, inode_sb as Pointer);
+    // Mounts that an overlay has for itself are in no namespace either, and hold files.
+    load!(sb, sb_flags as u64) & SB_KERNMOUNT != 0 && is_internal(mount)
 }
 
 /// `path_chmod(path, mode)`.

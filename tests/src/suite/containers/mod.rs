@@ -7,6 +7,7 @@ mod batch;
 mod bundle;
 mod drift;
 mod made_code;
+mod memory;
 mod podman;
 mod replicas;
 mod server;
@@ -36,6 +37,7 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
     case("podman.tree-of-processes-keeps-the-label", &podman::tree);
     case("podman.drift", &drift::started_since);
     case("podman.code-made-anew", &made_code::is_granted_by_a_person);
+    case("podman.memory-has-no-place", &memory::has_no_place);
     case("crun.bundle", &|agent| bundle::runtime(agent, "crun"));
     case("runc.bundle", &|agent| bundle::runtime(agent, "runc"));
     case("servers.learn-until-ready", &|agent| server::learn_until_ready(agent, &servers::ALL));
