@@ -37,7 +37,7 @@ pub(super) fn patterns<'a>(
         }
         // What is mapped and was not made here came with the image, or with what is mounted.
         let of_others = file.access & access::MAP != 0 && !created(file);
-        if of_others || code.exec.contains(path) || stays_literal(path, file) {
+        if of_others || code.exec.contains(path) || must_stay_literal(path, created(file)) {
             continue;
         }
         if let Some((dir, name)) = split(path) {
@@ -77,13 +77,6 @@ pub(super) fn patterns<'a>(
         }
     }
     patterns
-}
-
-/// Whether the file must be named exactly.
-fn stays_literal(path: &[u8], file: &File) -> bool {
-    // What the administrator put there is not what a container makes in its home.
-    let put_there = path.starts_with(b"/root/") && !created(file);
-    put_there || must_stay_literal(path)
 }
 
 /// The directories by their depth, the flattest first.

@@ -209,12 +209,14 @@ const SECRETS: [&str; 13] = [
 /// Directories of which the same is true.
 const SECRET_DIRS: [&str; 6] = [".ssh", ".gnupg", ".kube", ".aws", ".docker", "secrets"];
 
-/// Whether a rule for `path` must name exactly this path.
-pub fn must_stay_literal(path: &[u8]) -> bool {
+/// Whether a rule for `path` must name exactly this path, which the container `made` or somebody else.
+pub fn must_stay_literal(path: &[u8], made: bool) -> bool {
     let below = |tree: &str| {
         path.strip_prefix(tree.as_bytes()).is_some_and(|rest| rest.first().is_none_or(|byte| *byte == b'/'))
     };
-    if LITERAL_TREES.into_iter().any(below) && !below("/dev/shm") {
+    // What the administrator put there is not what a container makes in its home.
+    let put_there = !made && below("/root");
+    if put_there || LITERAL_TREES.into_iter().any(below) && !below("/dev/shm") {
         return true;
     }
     looks_secret(path)
@@ -271,10 +273,13 @@ mod tests {
             "/home/a/.ssh/known1",
             "/data/API_TOKEN_1",
         ] {
-            assert!(must_stay_literal(path.as_bytes()), "{path}");
+            assert!(must_stay_literal(path.as_bytes(), true), "{path}");
         }
         for path in ["/var/lib/pg/1", "/dev/shm/PostgreSQL.1", "/library/1", "/tmp/1", "/etcetera/1"] {
-            assert!(!must_stay_literal(path.as_bytes()), "{path}");
+            assert!(!must_stay_literal(path.as_bytes(), false), "{path}");
         }
+        assert!(
+            must_stay_literal(b"/root/run/1.sock", false) && !must_stay_literal(b"/root/run/1.sock", true)
+        );
     }
 }

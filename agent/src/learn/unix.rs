@@ -29,7 +29,7 @@ impl UnixSockets {
                 globs.insert(glob);
                 continue;
             }
-            match split(path).filter(|_| !must_stay_literal(path)) {
+            match split(path).filter(|_| !must_stay_literal(path, false)) {
                 Some((dir, name)) => drop(others.entry(dir).or_default().insert(name)),
                 None => drop(globs.insert(escape(path))),
             }
