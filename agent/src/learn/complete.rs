@@ -131,9 +131,10 @@ pub fn complete(baseline: &Baseline, current: Option<&Profile>, limit: f64, how:
     let mut missing = gaps(baseline, &whole, &things);
     missing.extend(undecided(&facilities, current));
     missing.extend(made_code.alike().iter().map(of_a_person));
-    let shown = |at: usize| things.get(at).map_or_else(String::new, Thing::shown);
+    let latest = things.iter().max_by_key(|thing| first_ms(evidence(thing)));
+    let latest = latest.map(|thing| (first_ms(evidence(thing)), thing.shown()));
     let mut ready_in_s = None;
-    let waits = waits(&baseline.windows, &episodes, &firsts, &shown, limit);
+    let waits = waits(&baseline.windows, &episodes, latest.as_ref(), limit);
     if !things.is_empty() || !baseline.windows.is_empty() {
         ready_in_s = waits.iter().map(|(_, seconds)| *seconds).max();
         missing.extend(waits.into_iter().map(|(text, _)| text));
@@ -275,17 +276,11 @@ fn some_of(new: &[&Thing<'_>]) -> String {
     format!("{} new thing{s} ({})", new.len(), names.join(", "))
 }
 
-/// A thing in words, by its position.
-type Shown<'a> = &'a dyn Fn(usize) -> String;
+/// When the latest new thing came, in milliseconds, and what it is.
+type Latest = (i64, String);
 
 /// What only time can bring, with how many seconds of work it takes if nothing new comes.
-fn waits(
-    windows: &[Window],
-    episodes: &Episodes,
-    firsts: &[i64],
-    shown: Shown<'_>,
-    limit: f64,
-) -> Vec<(String, i64)> {
+fn waits(windows: &[Window], episodes: &Episodes, latest: Option<&Latest>, limit: f64) -> Vec<(String, i64)> {
     let mut waits = Vec::new();
     let bound = episodes.spread().bound();
     if bound > limit {
@@ -300,23 +295,21 @@ fn waits(
             needed,
         ));
     }
-    waits.extend(quiet(windows, firsts, shown));
+    waits.extend(latest.and_then(|latest| quiet(windows, latest)));
     waits
 }
 
 /// How long nothing new must come yet, if that is not long enough.
-fn quiet(windows: &[Window], firsts: &[i64], shown: Shown<'_>) -> Option<(String, i64)> {
-    let (at, latest) = firsts.iter().copied().enumerate().max_by_key(|(_, first)| *first)?;
+fn quiet(windows: &[Window], (latest, shown): &Latest) -> Option<(String, i64)> {
     let all = curve::exposure_after(windows, i64::MIN);
-    let since = curve::exposure_after(windows, latest);
+    let since = curve::exposure_after(windows, *latest);
     if since.saturating_mul(QUIET) >= all {
         return None;
     }
     // What comes adds to both.
     let left = all.saturating_sub(since.saturating_mul(QUIET)) / (QUIET - 1) / 1000 + 1;
     let text = format!(
-        "something new ({}) came {} s of work ago, of {} s in all: {left} s more without",
-        shown(at),
+        "something new ({shown}) came {} s of work ago, of {} s in all: {left} s more without",
         since / 1000,
         all / 1000
     );

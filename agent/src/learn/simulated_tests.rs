@@ -112,14 +112,14 @@ impl Program {
 
     /// The bound under which it is ready, if it is.
     fn ready(&self) -> Option<f64> {
-        let firsts: Vec<i64> = self.seen.iter().flatten().map(first_ms).collect();
+        let latest = self.seen.iter().flatten().map(first_ms).max().map(|first| (first, String::new()));
         // The dearer question only where the cheap one is answered.
-        if quiet(&self.windows, &firsts, &|_| String::new()).is_some() {
+        if latest.as_ref().is_some_and(|latest| quiet(&self.windows, latest).is_some()) {
             return None;
         }
         let things: Vec<Evidence> = self.seen.iter().flatten().cloned().collect();
         let episodes = Episodes::of(&self.windows, &things);
-        let ready = waits(&self.windows, &episodes, &firsts, &|_| String::new(), LIMIT).is_empty();
+        let ready = waits(&self.windows, &episodes, latest.as_ref(), LIMIT).is_empty();
         ready.then(|| episodes.spread().bound())
     }
 

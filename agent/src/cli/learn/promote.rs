@@ -117,9 +117,8 @@ mod tests {
     use stockade_abi::access::READ;
     use stockade_abi::reason::Mode;
 
-    use crate::learn::made_code::MadeCode;
-
     use super::*;
+    use crate::learn::made_code::MadeCode;
     use crate::profile::{FileRule, Profile};
     use crate::testing::TempDir;
 
