@@ -282,9 +282,23 @@ impl TryFrom<u8> for Operation {
 impl TryFrom<u8> for Reason {
     type Error = UnknownValue;
     fn try_from(value: u8) -> Result<Self, UnknownValue> {
-        match value {
-            1..=15 => Ok(Self::ALL[usize::from(value) - 1]),
-            0 | 16.. => Err(UnknownValue { what: "reason", value }),
+        let index = usize::from(value).checked_sub(1);
+        let reason = index.and_then(|index| Self::ALL.get(index)).copied();
+        reason.ok_or(UnknownValue { what: "reason", value })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reason_comes_back_from_its_number() {
+        for reason in Reason::ALL {
+            assert_eq!(Reason::try_from(reason as u8), Ok(reason));
+        }
+        for value in [0, u8::try_from(Reason::COUNT).unwrap(), u8::MAX] {
+            assert_eq!(Reason::try_from(value), Err(UnknownValue { what: "reason", value }));
         }
     }
 }
