@@ -17,6 +17,7 @@ use super::how::{How, Width};
 use super::made_code::{MadeCode, passing};
 use super::pattern::Pattern;
 use super::peers::Sockets;
+use super::renamed::{align, renamed};
 use super::trees::{Tree, trees};
 use super::{Seen, layout, peers};
 use crate::compile::{Object, Policy, Power, compile};
@@ -167,6 +168,7 @@ fn file_rules<'a>(
             None => rules.refused.push(Refused { object: text(path), why: NOT_UTF8 }),
         }
     }
+    let renamed = renamed(&files, &made_up);
     let granted = Granted::by(&merged);
     for (path, file) in files {
         if file.access == 0 || made_up.contains_key(path) || granted.covers(path, file.access) {
@@ -177,6 +179,7 @@ fn file_rules<'a>(
             Err(why) => rules.refused.push(Refused { object: text(path), why }),
         }
     }
+    align(&mut merged, &renamed);
     rules.files = merged.into_iter().map(|(path, access)| FileRule::new(path, access)).collect();
     made_up
 }

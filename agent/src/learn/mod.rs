@@ -30,6 +30,7 @@ mod random;
 #[cfg(test)]
 mod recorded_tests;
 mod remarks;
+mod renamed;
 pub mod review;
 mod siblings;
 pub mod store;

@@ -1,0 +1,191 @@
+//! Directories that are filled under one name and then get another: `wal.tmp` becomes `wal`. A rename that brings what is
+//! below a directory under wider rules is denied, so below both names the same has to be granted.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use stockade_abi::access::{AccessSet, CREATE, EXEC, MAP, RENAME};
+
+use super::generalise::{File, created, split};
+use super::pattern::{Pattern, must_stay_literal};
+
+/// Globs of directories of which each was seen to become another one of them.
+pub(super) type Names = BTreeSet<String>;
+
+/// Names of directories that were given away, or made, with some of the names that are in them.
+type Directories<'a> = BTreeMap<String, BTreeSet<&'a [u8]>>;
+
+/// Finds them. A rename leaves no observation of its own: under the old name something was made and the directory given
+/// away, under the new one the directory was made, and the same thing is in it and was not made there.
+pub(super) fn renamed(files: &BTreeMap<&[u8], File>, made_up: &BTreeMap<&[u8], Pattern>) -> Vec<Names> {
+    let mut children: BTreeMap<&[u8], Vec<(&[u8], bool)>> = BTreeMap::new();
+    for (path, file) in files {
+        if let Some((directory, name)) = split(path) {
+            children.entry(directory).or_default().push((name, created(file)));
+        }
+    }
+    let (mut left, mut come) = (Directories::new(), Directories::new());
+    for (path, children) in children {
+        let Some(file) = files.get(path) else { continue };
+        let literal = || Some(Pattern::literal(path));
+        let Some(glob) = made_up.get(path).cloned().or_else(literal).and_then(|pattern| pattern.glob())
+        else {
+            continue;
+        };
+        let names = |made| children.iter().filter(move |child| child.1 == made).map(|(name, _)| *name);
+        if must_stay_literal(path, created(file)) {
+            continue;
+        }
+        if file.access & RENAME != 0 {
+            left.entry(glob.clone()).or_default().extend(names(true));
+        }
+        if file.access & CREATE != 0 {
+            come.entry(glob).or_default().extend(names(false));
+        }
+    }
+    let mut found: Vec<Names> = Vec::new();
+    for (old, made) in &left {
+        let others = come.iter().filter(|(new, _)| *new != old && parent(new) == parent(old));
+        for (new, _) in others.filter(|(_, came)| !made.is_disjoint(came)) {
+            join(&mut found, [old, new]);
+        }
+    }
+    found
+}
+
+fn parent(glob: &str) -> &str {
+    glob.rsplit_once('/').map_or("", |(parent, _)| parent)
+}
+
+/// What becomes one that becomes a third, becomes that too.
+fn join(found: &mut Vec<Names>, pair: [&String; 2]) {
+    let mut all: Names = pair.into_iter().cloned().collect();
+    found.retain(|names| {
+        let apart = names.is_disjoint(&all);
+        if !apart {
+            all.extend(names.iter().cloned());
+        }
+        apart
+    });
+    found.push(all);
+}
+
+/// Grants the same below all the names of a directory. Where that would make code of what the container writes, nothing is
+/// done: a person has to decide.
+pub(super) fn align(rules: &mut BTreeMap<String, AccessSet>, renamed: &[Names]) {
+    for names in renamed {
+        let mut below: BTreeMap<String, AccessSet> = BTreeMap::new();
+        for name in names {
+            let begins = format!("{name}/");
+            let rules = rules.range(begins.clone()..).take_while(|(glob, _)| glob.starts_with(&begins));
+            for (glob, access) in rules {
+                *below.entry(glob[begins.len()..].to_owned()).or_default() |= access;
+            }
+        }
+        if below.values().any(|access| access & (EXEC | MAP) != 0) {
+            continue;
+        }
+        for name in names {
+            rules.extend(below.iter().map(|(rest, access)| (format!("{name}/{rest}"), *access)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use stockade_abi::access::{DELETE, READ, WRITE};
+    use stockade_abi::reason::Operation;
+
+    use super::super::evidence::Evidence;
+    use super::super::generalise::generalise;
+    use super::super::how::How;
+    use crate::learn::Seen;
+
+    use super::*;
+
+    fn rules(seen: &[(&str, AccessSet)]) -> BTreeMap<String, AccessSet> {
+        let seen: Vec<_> = seen
+            .iter()
+            .map(|(path, access)| Seen {
+                operation: Operation::File,
+                access: *access,
+                object: path.as_bytes().to_vec(),
+                evidence: Evidence::default(),
+            })
+            .collect();
+        generalise(&seen, How::default()).files.into_iter().map(|rule| (rule.path, rule.access)).collect()
+    }
+
+    #[test]
+    fn below_both_names_the_same_is_granted() {
+        let rules = rules(&[
+            ("/srv/wal.tmp", CREATE | RENAME),
+            ("/srv/wal.tmp/first", CREATE | WRITE),
+            ("/srv/wal", CREATE | READ),
+            ("/srv/wal/first", READ | WRITE),
+            ("/srv/wal/next", CREATE | WRITE),
+            ("/srv/wal/old/one", DELETE),
+        ]);
+        for name in ["wal.tmp", "wal"] {
+            assert_eq!(rules[&format!("/srv/{name}/first")], READ | WRITE | CREATE);
+            assert_eq!(rules[&format!("/srv/{name}/next")], CREATE | WRITE);
+            assert_eq!(rules[&format!("/srv/{name}/old/one")], DELETE);
+        }
+        // Of the directory itself each name keeps its own.
+        assert_eq!((rules["/srv/wal.tmp"], rules["/srv/wal"]), (CREATE | RENAME, CREATE | READ));
+    }
+
+    #[test]
+    fn made_up_names_are_told_by_their_form() {
+        let mut seen = Vec::new();
+        for n in 0..12 {
+            let (old, new) = (format!("/srv/s/{n}/msgs"), format!("/srv/s/{n}/gone"));
+            seen.push((format!("/srv/s/{n}"), CREATE));
+            seen.push((format!("{old}/1.blk"), CREATE | WRITE));
+            seen.push((old, CREATE | RENAME));
+            seen.push((format!("{new}/1.blk"), DELETE));
+            seen.push((new, CREATE | DELETE));
+        }
+        let seen: Vec<_> = seen.iter().map(|(path, access)| (path.as_str(), *access)).collect();
+        let rules = rules(&seen);
+        let all = CREATE | WRITE | DELETE;
+        assert_eq!(rules["/srv/s/[0-9]*/msgs/1.blk"], all, "{rules:?}");
+        assert_eq!(rules["/srv/s/[0-9]*/gone/1.blk"], all, "{rules:?}");
+    }
+
+    #[test]
+    fn a_third_name_joins_the_others() {
+        let rules = rules(&[
+            ("/srv/a", CREATE | RENAME),
+            ("/srv/a/f", CREATE),
+            ("/srv/b", CREATE | RENAME),
+            ("/srv/b/f", WRITE),
+            ("/srv/b/g", CREATE),
+            ("/srv/c", CREATE),
+            ("/srv/c/g", READ),
+        ]);
+        for name in ["a", "b", "c"] {
+            assert_eq!(rules[&format!("/srv/{name}/f")], CREATE | WRITE);
+            assert_eq!(rules[&format!("/srv/{name}/g")], CREATE | READ);
+        }
+    }
+
+    #[test]
+    fn others_are_left_alone() {
+        let made_there = [
+            ("/srv/a", CREATE | RENAME),
+            ("/srv/a/f", CREATE | WRITE),
+            ("/srv/b", CREATE),
+            ("/srv/b/f", CREATE | READ),
+        ];
+        let elsewhere = [made_there[0], made_there[1], ("/srv/x/b", CREATE), ("/srv/x/b/f", READ)];
+        let was_there = [made_there[0], made_there[1], ("/srv/b", READ), ("/srv/b/f", READ)];
+        let code = [made_there[0], made_there[1], ("/srv/b", CREATE), ("/srv/b/f", READ | MAP)];
+        let settings =
+            [("/etc/a", CREATE | RENAME), ("/etc/a/f", CREATE), ("/etc/b", CREATE), ("/etc/b/f", READ)];
+        for seen in [made_there, elsewhere, was_there, code, settings] {
+            let wanted: BTreeMap<_, _> =
+                seen.iter().map(|(path, access)| ((*path).to_owned(), *access)).collect();
+            assert_eq!(rules(&seen), wanted);
+        }
+    }
+}
