@@ -86,6 +86,8 @@ facilities! {
     Ipc = "ipc", "use shared memory, semaphores and message queues of System V IPC in the host's namespace";
     /// Programs in the kernel that see a socket's packets.
     SocketFilters = "socket_filters", "attach filters to sockets";
+    /// Files outside of the root of the subject.
+    ForeignFiles = "foreign_files", "use files that lie outside of the root directory that the subject began with";
 }
 
 impl Facility {

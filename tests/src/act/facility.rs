@@ -2,7 +2,8 @@
 
 use anyhow::{Context, Result, bail};
 use aya::maps::{Array, MapData, loaded_maps};
-use rustix::mount::{MountFlags, mount as mount_new, mount_bind};
+use rustix::fs::CWD;
+use rustix::mount::{MountFlags, OpenTreeFlags, mount as mount_new, mount_bind, open_tree};
 use stockade_abi::POLICY_SLOTS;
 
 /// Mounts a file system of memory, or a directory a second time.
@@ -14,6 +15,14 @@ pub(super) fn mount(how: &str, rest: &[String]) -> Result<u8> {
         _ => bail!("no way `{how}` to mount"),
     }
     Ok(0)
+}
+
+/// What follows is done in a copy of the tree below a directory that is mounted nowhere.
+pub(super) fn detached(directory: &str, rest: &[String]) -> Result<u8> {
+    let how = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::AT_RECURSIVE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let tree = open_tree(CWD, directory, how).with_context(|| format!("copying {directory}"))?;
+    rustix::process::fchdir(tree).context("going there")?;
+    Ok(super::attempt(rest))
 }
 
 /// Makes a map of its own, opens each map of the kernel by its number, or one by its pin.

@@ -112,6 +112,7 @@ fn perform(words: &[String]) -> Result<u8> {
         "serve" => serve(),
         "at" => names::at(word(0)?, &rest[1..]),
         "maps" => facility::maps(word(0)?, rest.get(1)),
+        "detached" => facility::detached(word(0)?, &rest[1..]),
         "mount" => facility::mount(word(0)?, &rest[1..]),
         _ => names::here(verb, rest),
     }

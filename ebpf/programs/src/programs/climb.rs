@@ -10,19 +10,13 @@ use super::rounds::{CONTINUE, STOP, rounds};
 use super::scratch::{self, NAME_SIZE, OBJECT_SIZE, Scratch};
 
 /// Components of the longest path, and as many mounts.
-const LEVELS: u32 = 4096;
+pub(super) const LEVELS: u32 = 4096;
 /// Attempts to read a path that is being renamed.
 const ATTEMPTS: u32 = 8;
-/// `d_flags`: the file system wants to be asked whether the entry is still what it was. Entries of such
-/// file systems can move without a rename on this node.
-const DCACHE_OP_REVALIDATE: u32 = 1 << 2;
-/// `i_rwsem`: somebody changes the entries of the directory.
-const WRITER_LOCKED: u64 = 1;
-
 /// Where a climb is.
 #[derive(Clone, Copy)]
 #[repr(C)]
-struct Position {
+pub(super) struct Position {
     dentry: Pointer,
     mount: Pointer,
     root: Pointer,
@@ -30,27 +24,41 @@ struct Position {
 }
 
 /// One step up.
-enum Step {
+pub(super) enum Step {
     /// To the directory, from this entry of it.
     Up { from: Pointer },
     /// To what is mounted on.
     Across,
-    /// This is the root: of the subject, or of everything.
+    /// This is the root of the subject.
     Root,
+    /// Nothing is above, and the root was not met: this is the top of other mounts.
+    Top,
     /// It is in no tree, or cannot be read.
     Lost,
 }
 
 impl Position {
     #[inline(always)]
-    fn of(place: &Place) -> Self {
+    pub(super) fn of(place: &Place) -> Self {
         let root = root::shown_to(current());
         let Place { dentry, mount } = *place;
         Self { dentry, mount, root: root.dentry as Pointer, root_mount: root.mount as Pointer }
     }
 
+    /// The entry that it has come to.
     #[inline(always)]
-    fn step(&mut self) -> Step {
+    pub(super) fn entry(&self) -> Pointer {
+        self.dentry
+    }
+
+    /// Whether it is at the directory that is the root, on whatever mount.
+    #[inline(always)]
+    pub(super) fn is_at_root_directory(&self) -> bool {
+        self.dentry == self.root
+    }
+
+    #[inline(always)]
+    pub(super) fn step(&mut self) -> Step {
         if self.dentry == self.root && self.mount == self.root_mount {
             return Step::Root;
         }
@@ -59,7 +67,7 @@ impl Position {
             let mount = self.mount.wrapping_byte_sub(offset!(mount_mnt));
             let Some(parent) = probe!(mount, mount_parent as Pointer) else { return Step::Lost };
             if parent == mount {
-                return Step::Root;
+                return Step::Top;
             }
             let Some(point) = probe!(mount, mount_point as Pointer) else { return Step::Lost };
             self.dentry = point;
@@ -74,58 +82,6 @@ impl Position {
             }
             Some(_) | None => Step::Lost,
         }
-    }
-}
-
-/// Whether the path of `place` cannot change without notice from now on: no directory on it is in the
-/// middle of a rename that was counted already, and none can move in any other way. Under such a path,
-/// what is found out from now on stays true until the next rename is counted.
-///
-/// A rename holds the lock of the directory from before it is counted until it is done. The lock of the
-/// directory that holds a plain file is of no interest: of files the name is compared.
-#[inline(always)]
-pub(crate) fn is_steady(place: &Place, is_directory: bool) -> bool {
-    stockade_steady(address(place.dentry), address(place.mount), if is_directory { 0 } else { 1 }) != 0
-}
-
-/// The same, as a stage: whether it is, from the level `first` up.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub(crate) extern "C" fn stockade_steady(dentry: u64, mount: u64, first: u32) -> u32 {
-    let place = Place { dentry: dentry as Pointer, mount: mount as Pointer };
-    let mut check = Check { at: Position::of(&place), first, steady: 0 };
-    rounds(LEVELS, &mut check, check_level);
-    check.steady
-}
-
-#[repr(C)]
-struct Check {
-    at: Position,
-    first: u32,
-    steady: u32,
-}
-
-extern "C" fn check_level(round: u32, check: &mut Check) -> i64 {
-    match check.at.step() {
-        Step::Up { from } => {
-            if probe!(from, dentry_flags as u32).is_none_or(|flags| flags & DCACHE_OP_REVALIDATE != 0) {
-                return STOP;
-            }
-            if round < check.first {
-                return CONTINUE;
-            }
-            let Some(inode) = probe!(check.at.dentry, dentry_inode as Pointer) else { return STOP };
-            match probe!(inode, inode_lock as u64) {
-                Some(lock) if lock & WRITER_LOCKED == 0 => CONTINUE,
-                Some(_) | None => STOP,
-            }
-        }
-        Step::Across => CONTINUE,
-        Step::Root => {
-            check.steady = 1;
-            STOP
-        }
-        Step::Lost => STOP,
     }
 }
 
@@ -256,15 +212,15 @@ extern "C" fn text_level(_round: u32, scratch: &mut *mut Scratch) -> i64 {
             if text.state == READING { CONTINUE } else { STOP }
         }
         Step::Across => CONTINUE,
-        Step::Root if text.state == READING => {
+        Step::Root | Step::Top if text.state == READING => {
             text.restart(COMPARING);
             CONTINUE
         }
-        Step::Root if text.stamp == text.again => {
+        Step::Root | Step::Top if text.stamp == text.again => {
             text.state = DONE;
             STOP
         }
-        Step::Root => {
+        Step::Root | Step::Top => {
             text.attempts += 1;
             if text.attempts >= ATTEMPTS {
                 text.state = LOST;

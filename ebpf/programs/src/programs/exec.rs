@@ -5,6 +5,7 @@ use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use aya_ebpf::programs::LsmContext;
 use aya_log_ebpf::warn;
 use stockade_abi::access;
+use stockade_abi::facility::Facility;
 use stockade_abi::hook::Hook;
 use stockade_abi::label::{CANARY, CANARY_MAY_START, ENTERS, Label};
 use stockade_abi::reason::{Operation, Reason};
@@ -15,7 +16,7 @@ use super::judge::{ALLOW, DENY, Question, conclude, look, member, without_object
 use super::kernel::{Pointer, before, current, load, unknown};
 use super::origin::is_from_image;
 use super::policy::side;
-use super::{count, inherited, label, path, policy, quick, scratch};
+use super::{count, facility, inherited, label, path, policy, quick, scratch};
 
 /// What the right content lets be done, to the container and in the high half to a session.
 const BY_CONTENT: u64 = (access::EXEC | access::DRIFT) as u64;
@@ -56,12 +57,20 @@ pub(crate) fn bprm_check_security(ctx: &LsmContext) -> i32 {
     {
         return started_by(ctx, task, label, member(groups), false);
     }
+    // Before the path is looked at: what was found under an older count is not remembered.
+    let (head, renames) = (policy::head(label.policy), policy::renames());
+    let standing = path::standing(file);
+    if standing.is_outside() && !facility::is_granted(head, label.flags, Facility::ForeignFiles) {
+        // For the record of a facility there is no stack left.
+        let answer = without_object(&label, Operation::Exec, Reason::PathUnreadable);
+        if answer != ALLOW {
+            return answer;
+        }
+    }
     let Some(slot) = scratch::claim() else {
         return without_object(&label, Operation::Exec, Reason::ScratchBusy);
     };
-    // Before the path is looked at: what was found under an older count is not remembered.
-    let (head, renames) = (policy::head(label.policy), policy::renames());
-    let found = path::of_file(task, file, head, renames, &label, slot);
+    let found = path::of_file(task, file, head, renames, standing, &label, slot);
     let access = access::EXEC | drifted;
     let question = Question { operation: Operation::Exec, access, object: found.object };
     let mut grants = look(head, &found.object, slot);

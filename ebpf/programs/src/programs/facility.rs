@@ -3,6 +3,7 @@
 use core::arch::asm;
 use stockade_abi::capability::WAKE_ALARM;
 use stockade_abi::facility::Facility;
+use stockade_abi::head::Head;
 use stockade_abi::hook::Hook;
 use stockade_abi::label::{CANARY, SESSION};
 use stockade_abi::reason::{Mode, Operation, Reason, Verdict};
@@ -136,6 +137,19 @@ pub(crate) fn judge_quietly(tag: Tag, facility: Facility, quiet: bool) -> i32 {
 #[inline(always)]
 pub(crate) fn judge(tag: Tag, facility: Facility) -> i32 {
     decide(tag, Operation::Facility, facility as u32, false)
+}
+
+/// The same, where it is seldom asked and a short way would be of no use.
+#[inline(always)]
+pub(crate) fn judge_at_length(facility: Facility) -> i32 {
+    if stockade_power(Operation::Facility as u32, facility as u32, 0) == 0 { ALLOW } else { deny() }
+}
+
+/// Whether it is granted to who has these flags of a label, for who records by itself that it is not.
+#[inline(always)]
+pub(crate) fn is_granted(head: Head, flags: u32, facility: Facility) -> bool {
+    Policy::find(head)
+        .is_some_and(|policy| granted(&policy, flags, Operation::Facility as u32, facility as u32))
 }
 
 /// Refuses what no profile can grant of a facility.

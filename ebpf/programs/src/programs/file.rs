@@ -179,12 +179,17 @@ pub(crate) fn anonymous_code(tag: Tag) -> i32 {
 #[inline(always)]
 pub(crate) fn judge_file(task: *mut task_struct, file: Pointer, access: AccessSet) -> i32 {
     let Some(label) = label::of(task) else { return ALLOW };
+    // Before the path is looked at: what was found under an older count is not remembered.
+    let (head, renames) = (policy::head(label.policy), policy::renames());
+    let standing = path::standing(file);
+    let answer = standing.judge();
+    if answer != ALLOW {
+        return answer;
+    }
     let Some(slot) = scratch::claim() else {
         return without_object(&label, Operation::File, Reason::ScratchBusy);
     };
-    // Before the path is looked at: what was found under an older count is not remembered.
-    let (head, renames) = (policy::head(label.policy), policy::renames());
-    let found = path::of_file(task, file, head, renames, &label, slot);
+    let found = path::of_file(task, file, head, renames, standing, &label, slot);
     let question = Question { operation: Operation::File, access, object: found.object(access, slot) };
     let judged = judge(&label, head, &question, slot);
     scratch::release(slot);

@@ -14,7 +14,7 @@ use stockade_abi::label::{CANARY, REFUSES, REFUSES_ALL};
 
 use super::file::{FMODE_PATH, FMODE_READ, FMODE_WRITE, is_internal, judge_file, wanted};
 use super::judge::{ALLOW, DENY};
-use super::kernel::{Pointer, before, current, load, offset, probe, probe_at, unknown};
+use super::kernel::{Pointer, before, current, load, probe, probe_at, unknown};
 use super::maps::REFUSED;
 use super::memory::Sight;
 use super::opened::only_appends;
@@ -75,17 +75,12 @@ extern "C" fn judge_one(descriptor: u32, all: &mut All) -> i64 {
     if access == 0 || is_output {
         return CONTINUE;
     }
-    let task = current();
-    let (mut dentry, mount) = (
+    let (dentry, mount) = (
         probe!(file, file_dentry as Pointer).unwrap_or(core::ptr::null_mut()),
         probe!(file, file_mount as Pointer).unwrap_or(core::ptr::null_mut()),
     );
-    if !is_in_view(task, mount) {
-        // A path would say something else than where it is.
-        dentry = core::ptr::null_mut();
-    }
     let answer = match judge_place(dentry, mount, access) {
-        ALLOW => label::tag(task).map_or(ALLOW, |tag| special::judge_unknown(tag, file, access)),
+        ALLOW => label::tag(current()).map_or(ALLOW, |tag| special::judge_unknown(tag, file, access)),
         denied => denied,
     };
     if answer != ALLOW {
@@ -94,15 +89,6 @@ extern "C" fn judge_one(descriptor: u32, all: &mut All) -> i64 {
         all.flags |= if marked { REFUSES } else { REFUSES_ALL };
     }
     CONTINUE
-}
-
-/// Whether the mount is one of the task's own namespace.
-#[inline(always)]
-fn is_in_view(task: *mut task_struct, mount: Pointer) -> bool {
-    let proxy: Pointer = load!(task.cast(), task_nsproxy as Pointer);
-    let namespace: Pointer = load!(proxy, nsproxy_mounts as Pointer);
-    let mount = mount.wrapping_byte_sub(offset!(mount_mnt));
-    probe!(mount, mount_ns as Pointer) == Some(namespace)
 }
 
 /// Whether an open file gives no access to what has a name: a pipe, a socket, memory, an object of the

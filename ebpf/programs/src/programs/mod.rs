@@ -42,6 +42,7 @@ mod seen;
 mod send;
 mod sockets;
 mod special;
+mod standing;
 mod unix;
 mod widen;
 

@@ -14,6 +14,7 @@ use super::label::Tag;
 use super::memory::{self, Lesson, Place, Sight, View};
 use super::policy::{Object, side};
 use super::reported::{self, is_learning};
+use super::standing::Standing;
 use super::{climb, count, facility, label, policy, quick, scratch, special, widen};
 
 /// The second argument of a rename that swaps two names.
@@ -274,13 +275,18 @@ fn the_long_way(
 ) -> i32 {
     let name = &Name { directory: Place { dentry: directory, mount }, dentry };
     let Some(label) = label::of(task) else { return ALLOW };
+    // Before the path is looked at: what was found under an older count is not remembered.
+    let (head, renames) = (policy::head(label.policy), policy::renames());
+    let standing = Standing::of(&name.place(), false);
+    let answer = standing.judge();
+    if answer != ALLOW {
+        return answer;
+    }
     let Some(slot) = scratch::claim() else {
         return without_object(&label, Operation::File, Reason::ScratchBusy);
     };
-    // Before the path is looked at: what was found under an older count is not remembered.
-    let (head, renames) = (policy::head(label.policy), policy::renames());
     let view = View::of(&Sight::of(task, label.policy, head, label.subject), renames);
-    let steady = view.mounts != 0 && is_of_task(task, name) && climb::is_steady(&name.place(), false);
+    let steady = standing.is_steady() && view.mounts != 0 && is_of_task(task, name);
     let own: u32 = load!(name.dentry, dentry_name_len as u32);
     let top: Pointer = load!(name.directory.mount, vfsmount_root as Pointer);
     let climb::Built { len, problem } = climb::build(&name.place(), slot);

@@ -13,9 +13,11 @@ use super::judge::Judged;
 use super::kernel::{Pointer, address, current, is_tracing, load, offset, part, probe, probe_at};
 use super::memory::{self, Lesson, Place, Sight, View, remember};
 use super::policy::Object;
+use super::quick::place_of;
 use super::rounds::{CONTINUE, STOP, rounds};
 use super::scratch::{self, OBJECT_SIZE, Scratch, byte_at};
-use super::{climb, dpath, root, special};
+use super::standing::Standing;
+use super::{dpath, root, special};
 
 /// `s_magic` of procfs.
 pub(crate) const PROC: u64 = 0x9fa0;
@@ -28,7 +30,6 @@ pub(crate) const ENAMETOOLONG: i64 = -36;
 #[derive(Clone, Copy)]
 pub(crate) struct Found {
     pub(crate) object: Object,
-    place: Place,
     view: View,
     /// The directory that the entry was in, and the hash of its name, when the path was read.
     parent: Pointer,
@@ -58,14 +59,16 @@ pub(crate) fn of_file(
     file: Pointer,
     head: Head,
     renames: u64,
+    standing: Standing,
     label: &Label,
     scratch: *mut Scratch,
 ) -> Found {
-    let mut found = find(task, file, head, renames, label, scratch);
+    let mut found = find(task, file, head, renames, standing, label, scratch);
     // How it went must not be followed through all that comes after.
     found.object.problem = scratch::plain(scratch, found.object.problem);
     found.object.len = scratch::plain(scratch, found.object.len);
-    found.guarded = scratch::plain(scratch, u32::from(memory::is_of_agent(found.place.dentry))) != 0;
+    found.guarded =
+        scratch::plain(scratch, u32::from(memory::is_of_agent(load!(file, file_dentry as Pointer)))) != 0;
     found.steady = scratch::plain(scratch, u32::from(found.steady && !found.guarded)) != 0;
     found.in_parent = scratch::plain(scratch, u32::from(found.in_parent)) != 0;
     found
@@ -77,6 +80,7 @@ fn find(
     file: Pointer,
     head: Head,
     renames: u64,
+    standing: Standing,
     label: &Label,
     scratch: *mut Scratch,
 ) -> Found {
@@ -88,13 +92,12 @@ fn find(
     let name_len: u32 = load!(dentry, dentry_name_len as u32);
     let mut found = Found {
         object: Object::none(Reason::PathUnreadable),
-        place,
         // Without a head nothing is remembered, nor where there is no memory.
         view: View::of(&Sight::of(task, label.policy, head, label.subject), renames),
         parent,
         name,
         guarded: false,
-        steady: !is_tracing() && !head.is_empty() && is_steady(task, file, &place),
+        steady: !is_tracing() && !head.is_empty() && standing.is_steady() && is_of_view(task, file, &place),
         in_parent: false,
     };
     let buffer = scratch::object(scratch);
@@ -134,10 +137,9 @@ fn find(
     found
 }
 
-/// Whether a decision about the file can be remembered: its path means the same for whoever has the same
-/// view, and changes only in ways that are noticed.
+/// Whether the path of the file means the same for whoever has the same view.
 #[inline(always)]
-fn is_steady(task: *mut task_struct, file: Pointer, place: &Place) -> bool {
+fn is_of_view(task: *mut task_struct, file: Pointer, place: &Place) -> bool {
     // What procfs shows depends on who looks.
     if load!(super_block(file), sb_magic as u64) == PROC {
         return false;
@@ -149,12 +151,15 @@ fn is_steady(task: *mut task_struct, file: Pointer, place: &Place) -> bool {
         return false;
     }
     let mount = place.mount.wrapping_byte_sub(offset!(mount_mnt));
-    if probe!(mount, mount_ns as Pointer) != Some(namespace) {
-        return false;
-    }
+    probe!(mount, mount_ns as Pointer) == Some(namespace)
+}
+
+/// How the file stands to the root of the subject.
+#[inline(always)]
+pub(crate) fn standing(file: Pointer) -> Standing {
     let inode: Pointer = load!(file, file_inode as Pointer);
     let is_directory = u32::from(load!(inode, inode_mode as u16)) & S_IFMT == S_IFDIR;
-    climb::is_steady(place, is_directory)
+    Standing::of(&place_of(file), is_directory)
 }
 
 /// Remembers what came of the path.
@@ -163,16 +168,17 @@ pub(crate) fn learn(file: Pointer, slot: u32, found: &Found, judged: &Judged) {
     if !found.steady {
         return;
     }
+    let place = place_of(file);
     if judged.granted != 0 {
         let inode: Pointer = load!(file, file_inode as Pointer);
         if memory::comes_again(inode) {
             let granted = special::memorable(file, judged.granted);
             let lesson = Lesson::File { name: found.name, granted, groups: judged.groups };
-            remember(inode, slot, &found.place, &found.view, lesson);
+            remember(inode, slot, &place, &found.view, lesson);
         }
     }
     if found.in_parent && judged.below != 0 {
-        let directory = Place { dentry: found.parent, mount: found.place.mount };
+        let directory = Place { dentry: found.parent, mount: place.mount };
         let inode: Pointer = load!(found.parent, dentry_inode as Pointer);
         remember(inode, slot, &directory, &found.view, Lesson::Directory { below: judged.below });
     }

@@ -3,11 +3,12 @@
 
 use stockade_abi::reason::{Operation, Reason};
 
-use super::judge::{Question, answer, judge, without_object};
+use super::judge::{ALLOW, Question, answer, judge, without_object};
 use super::kernel::{Pointer, address, current, load, offset, probe};
 use super::memory::Place;
 use super::policy::Object;
 use super::scratch::{self, Scratch};
+use super::standing::Standing;
 use super::{climb, label, policy};
 
 /// `f_mode` of the kernel's own file behind an overlay's, from 6.5 on.
@@ -24,11 +25,16 @@ pub(crate) fn judge_place(dentry: Pointer, mount: Pointer, access: u32) -> i32 {
 #[inline(never)]
 pub(crate) extern "C" fn stockade_place(dentry: u64, mount: u64, access: u32) -> u32 {
     let Some(label) = label::of(current()) else { return 0 };
+    let place = Place { dentry: dentry as Pointer, mount: mount as Pointer };
+    let answer = Standing::of(&place, false).judge();
+    if answer != ALLOW {
+        return answer as u32;
+    }
     let Some(slot) = scratch::claim() else {
         return without_object(&label, Operation::File, Reason::ScratchBusy) as u32;
     };
     let head = policy::head(label.policy);
-    let object = object_at(&Place { dentry: dentry as Pointer, mount: mount as Pointer }, slot);
+    let object = object_at(&place, slot);
     let question = Question { operation: Operation::File, access, object };
     let judged = judge(&label, head, &question, slot);
     scratch::release(slot);

@@ -6,6 +6,7 @@
 mod batch;
 mod bundle;
 mod drift;
+mod foreign;
 mod made_code;
 mod memory;
 mod podman;
@@ -38,6 +39,7 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
     case("podman.drift", &drift::started_since);
     case("podman.code-made-anew", &made_code::is_granted_by_a_person);
     case("podman.memory-has-no-place", &memory::has_no_place);
+    case("podman.directory-left-open", &foreign::directory);
     case("crun.bundle", &|agent| bundle::runtime(agent, "crun"));
     case("runc.bundle", &|agent| bundle::runtime(agent, "runc"));
     case("servers.learn-until-ready", &|agent| server::learn_until_ready(agent, &servers::ALL));
