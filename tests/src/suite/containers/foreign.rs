@@ -13,14 +13,14 @@ const RULES: &str = "  exec:
       access: [read, map]
     - path: /{etc,usr/bin,proc}{,/**}
       access: [read]
-    - path: /layers/leaked{,/**}
+    - path: /layers/of-the-host{,/**}
       access: [read]
 ";
 const FACILITY: &str = "  facilities: [foreign_files]\n";
 
 pub(super) fn directory(agent: &mut Option<Agent>) -> Result<()> {
-    std::fs::create_dir_all("/layers/leaked").context("the directory")?;
-    std::fs::write("/layers/leaked/secret", "hidden").context("the file")?;
+    std::fs::create_dir_all("/layers/of-the-host").context("the directory")?;
+    std::fs::write("/layers/of-the-host/secret", "hidden").context("the file")?;
     let root = root("leaked")?;
     for granted in [false, true] {
         put(
@@ -30,7 +30,7 @@ pub(super) fn directory(agent: &mut Option<Agent>) -> Result<()> {
             &if granted { [RULES, FACILITY].concat() } else { RULES.to_owned() },
         )?;
         let output = shell(&format!(
-            "exec 3</layers/leaked; podman run --rm --net host --preserve-fds 1 --annotation \
+            "exec 3</layers/of-the-host; podman run --rm --net host --preserve-fds 1 --annotation \
              stockade.dev/profile=leaked --rootfs {root} /usr/bin/cat /proc/self/fd/3/secret"
         ))?;
         let read = String::from_utf8_lossy(&output.stdout).contains("hidden");
