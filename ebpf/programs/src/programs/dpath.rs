@@ -13,7 +13,7 @@ use super::scratch::{self, OBJECT_SIZE, Scratch};
 /// `s_magic` of file systems in memory.
 const TMPFS: u64 = 0x0102_1994;
 /// And of those for large pages.
-const HUGETLBFS: u64 = 0x9584_58f6;
+pub(crate) const HUGETLBFS: u64 = 0x9584_58f6;
 /// What stands behind the path of a file whose name was removed.
 const DELETED: &[u8; 10] = b" (deleted)";
 const EINVAL: i64 = -22;

@@ -7,6 +7,7 @@ use stockade_abi::hook::Hook;
 use stockade_abi::label::{CANARY, Label};
 use stockade_abi::reason::{Operation, Reason};
 
+use super::dpath::HUGETLBFS;
 use super::file::{SB_KERNMOUNT, is_internal};
 use super::judge::{ALLOW, DENY, Judged, Question, judge, without_object};
 use super::kernel::{Pointer, current, load, offset, probe};
@@ -143,6 +144,12 @@ pub(crate) fn file(before: i32, hook: Hook, path: Pointer, access: u32) -> i32 {
 fn is_memory(dentry: Pointer, mount: Pointer) -> bool {
     let inode: Pointer = load!(dentry, dentry_inode as Pointer);
     let sb: Pointer = load!(inode, inode_sb as Pointer);
+    if load!(sb, sb_magic as u64) == HUGETLBFS {
+        // Its mount lacks the marks of others. Who mounts one sees files in directories.
+        let parent: Pointer = load!(dentry, dentry_parent as Pointer);
+        let top: Pointer = load!(mount, vfsmount_root as Pointer);
+        return parent == dentry && top != dentry;
+    }
     // Mounts that an overlay has for itself are in no namespace either, and hold files.
     load!(sb, sb_flags as u64) & SB_KERNMOUNT != 0 && is_internal(mount)
 }

@@ -16,9 +16,10 @@ const RULES: &str = "  exec:
       access: [read]
 ";
 
-/// Given a size and another mode, written, and mapped.
+/// Given a size and another mode, written, and mapped; of huge pages as well.
 const PROGRAM: &str = "import mmap, os; fd = os.memfd_create(str(1)); os.ftruncate(fd, 8192); os.fchmod(fd, 0o600); \
-                       os.write(fd, bytes(9)); mmap.mmap(fd, 8192)";
+                       os.write(fd, bytes(9)); mmap.mmap(fd, 8192); huge = os.memfd_create(str(2), 4); \
+                       os.ftruncate(huge, 1 << 21); os.fchmod(huge, 0o600)";
 
 pub(super) fn has_no_place(agent: &mut Option<Agent>) -> Result<()> {
     put(agent, "memory", "enforce", RULES)?;
