@@ -43,9 +43,12 @@ pub(super) fn renamed(files: &BTreeMap<&[u8], File>, made_up: &BTreeMap<&[u8], P
         }
     }
     let mut found: Vec<Names> = Vec::new();
-    for (old, made) in &left {
-        let others = come.iter().filter(|(new, _)| *new != old && parent(new) == parent(old));
-        for (new, _) in others.filter(|(_, came)| !made.is_disjoint(came)) {
+    for (new, came) in &come {
+        let matching = left.iter().filter(|(old, made)| *old != new && !made.is_disjoint(came));
+        let (beside, elsewhere): (Vec<_>, Vec<_>) =
+            matching.map(|(old, _)| old).partition(|old| parent(old) == parent(new));
+        // Most are renamed where they are; the same name may well be in others, too.
+        for old in if beside.is_empty() { elsewhere } else { beside } {
             join(&mut found, [old, new]);
         }
     }
@@ -153,6 +156,20 @@ mod tests {
     }
 
     #[test]
+    fn one_may_go_elsewhere_if_none_beside_it_does() {
+        let mut seen = vec![
+            ("/srv/tmp/a", CREATE | RENAME),
+            ("/srv/tmp/a/f", CREATE),
+            ("/srv/data/a", CREATE),
+            ("/srv/data/a/f", READ),
+        ];
+        assert_eq!(rules(&seen)["/srv/tmp/a/f"], CREATE | READ);
+        seen.extend([("/srv/data/b", CREATE | RENAME), ("/srv/data/b/f", CREATE | DELETE)]);
+        let rules = rules(&seen);
+        assert_eq!((rules["/srv/tmp/a/f"], rules["/srv/data/b/f"]), (CREATE, CREATE | READ | DELETE));
+    }
+
+    #[test]
     fn a_third_name_joins_the_others() {
         let rules = rules(&[
             ("/srv/a", CREATE | RENAME),
@@ -177,12 +194,11 @@ mod tests {
             ("/srv/b", CREATE),
             ("/srv/b/f", CREATE | READ),
         ];
-        let elsewhere = [made_there[0], made_there[1], ("/srv/x/b", CREATE), ("/srv/x/b/f", READ)];
         let was_there = [made_there[0], made_there[1], ("/srv/b", READ), ("/srv/b/f", READ)];
         let code = [made_there[0], made_there[1], ("/srv/b", CREATE), ("/srv/b/f", READ | MAP)];
         let settings =
             [("/etc/a", CREATE | RENAME), ("/etc/a/f", CREATE), ("/etc/b", CREATE), ("/etc/b/f", READ)];
-        for seen in [made_there, elsewhere, was_there, code, settings] {
+        for seen in [made_there, was_there, code, settings] {
             let wanted: BTreeMap<_, _> =
                 seen.iter().map(|(path, access)| ((*path).to_owned(), *access)).collect();
             assert_eq!(rules(&seen), wanted);
