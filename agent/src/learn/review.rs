@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::params;
 use serde::Serialize;
+use stockade_abi::reason::Reason;
 
 use crate::events::record::Record;
 use crate::store::{Store, StoreError};
@@ -39,7 +40,7 @@ impl Decision {
 pub struct Asked {
     /// Whether a session asked.
     pub session: bool,
-    /// The accesses, with commas between.
+    /// The accesses, with commas between; `capability` or `facility` for those.
     pub access: String,
     /// The object, as `profile explain` takes it.
     pub object: String,
@@ -56,6 +57,8 @@ pub struct Candidate {
     pub access: String,
     /// The object.
     pub object: String,
+    /// Why it was denied last.
+    pub reason: String,
     /// How often.
     pub count: u64,
     /// First time.
@@ -73,6 +76,38 @@ impl Candidate {
     pub fn asked(&self) -> Asked {
         Asked { session: self.session, access: self.access.clone(), object: self.object.clone() }
     }
+
+    /// Why a rule that grants what was asked for would change nothing; `None` where it would.
+    pub fn obstacle(&self) -> Option<&'static str> {
+        let reason = Reason::ALL.into_iter().find(|reason| reason.word() == self.reason)?;
+        match reason {
+            Reason::Rule | Reason::NoRule | Reason::NotFromImage => None,
+            Reason::DenyRule => Some("a rule under `deny` takes it, whatever others grant"),
+            Reason::WiderRules => Some(
+                "below its new name the directory would come under rules that grant more: write the same rules \
+                 below both names, or one for the whole tree",
+            ),
+            Reason::OtherContent => Some("it has not the contents that its rule names by `sha256`"),
+            Reason::Guarded => Some("it is the agent's own, which no rule grants"),
+            Reason::PathTooLong
+            | Reason::PathUnreadable
+            | Reason::ScratchBusy
+            | Reason::UnknownSubject
+            | Reason::PolicyCorrupt
+            | Reason::LabelFull
+            | Reason::BadAddress
+            | Reason::UnsupportedFamily
+            | Reason::RootUnknown => Some("the decision failed before rules were asked"),
+        }
+    }
+}
+
+/// The accesses of an event, as `profile explain` takes them.
+fn access(record: &Record) -> String {
+    match record.kind.as_str() {
+        kind @ ("capability" | "facility") => kind.to_owned(),
+        _ => record.access.join(","),
+    }
 }
 
 /// The object of an event, as `profile explain` takes it; `None` for what it cannot be asked.
@@ -86,6 +121,8 @@ pub fn object(record: &Record) -> Option<String> {
         }
         ("listen", None, None) => Some(format!("{}:{}", object.protocol.as_deref()?, object.port?)),
         ("exec" | "file", Some(path), _) => Some(path.clone()),
+        ("capability", _, _) => object.capability.clone(),
+        ("facility", _, _) => object.facility.clone(),
         (_, _, _) => None,
     }
 }
@@ -104,18 +141,20 @@ pub fn candidates(
             continue;
         }
         let Some(object) = object(&record) else { continue };
-        let asked = Asked { session: record.session, access: record.access.join(","), object };
+        let asked = Asked { session: record.session, access: access(&record), object };
         let at = *known.entry(asked.clone()).or_insert(all.len());
         match all.get_mut(at) {
             Some(candidate) => {
                 candidate.count = candidate.count.saturating_add(record.count);
                 candidate.last = record.time;
+                candidate.reason = record.reason;
             }
             None => all.push(Candidate {
                 number: at + 1,
                 session: asked.session,
                 access: asked.access,
                 object: asked.object,
+                reason: record.reason,
                 count: record.count,
                 first: record.time.clone(),
                 last: record.time,
@@ -177,6 +216,7 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::events::record::ObjectRef;
     use crate::events::record::tests::sample;
 
     fn at(second: u32, path: &str) -> Record {
@@ -184,6 +224,36 @@ mod tests {
         record.time = format!("2026-11-23T14:02:{second:02}.000000001Z");
         record.object.path = Some(path.to_owned());
         record
+    }
+
+    #[test]
+    fn powers_are_candidates_by_their_names() {
+        let mut capability = sample();
+        capability.kind = "capability".to_owned();
+        capability.access.clear();
+        capability.object = ObjectRef { capability: Some("net_raw".to_owned()), ..ObjectRef::default() };
+        let mut facility = capability.clone();
+        facility.kind = "facility".to_owned();
+        facility.object = ObjectRef { facility: Some("mount".to_owned()), ..ObjectRef::default() };
+        let found = candidates("web", [capability, facility], &BTreeMap::new());
+        let shown: Vec<_> = found.iter().map(|one| (one.access.as_str(), one.object.as_str())).collect();
+        assert_eq!(shown, [("capability", "net_raw"), ("facility", "mount")]);
+    }
+
+    #[test]
+    fn what_no_rule_mends_is_known_by_the_last_reason() {
+        let because = |second, reason: Reason| {
+            let mut record = at(second, "/a");
+            record.reason = reason.word().to_owned();
+            record
+        };
+        let obstacle = |reasons: &[Reason]| {
+            let records = (1..).zip(reasons).map(|(second, reason)| because(second, *reason));
+            candidates("web", records, &BTreeMap::new())[0].obstacle()
+        };
+        assert_eq!(obstacle(&[Reason::WiderRules, Reason::NoRule]), None);
+        assert!(obstacle(&[Reason::NoRule, Reason::WiderRules]).is_some());
+        assert!(obstacle(&[Reason::DenyRule]).is_some());
     }
 
     #[test]

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use stockade_abi::access;
+use stockade_abi::facility::Facility;
 use stockade_abi::reason::Operation;
+use stockade_abi::{access, capability};
 
 use super::promote::replace;
 use super::{State, current};
@@ -87,8 +88,9 @@ fn read(dir: &std::path::Path, store: &Store, name: &str) -> anyhow::Result<Vec<
 
 fn line(one: &Candidate) -> String {
     let decided = one.decision.map(|decision| format!(" [{}]", decision.word())).unwrap_or_default();
+    let reason = if one.obstacle().is_some() { format!(" ({})", one.reason) } else { String::new() };
     printable(&format!(
-        "{}: {} {}{} by {} x{}, last {}{decided}",
+        "{}: {} {}{} by {}{reason} x{}, last {}{decided}",
         one.number,
         one.access,
         one.object,
@@ -123,12 +125,13 @@ fn walk(open: &[Candidate]) -> anyhow::Result<Vec<(usize, Decision)>> {
         print(&format!("{}\n  [r]ule, [o]nce, keep [d]enied, [s]kip, [q]uit: ", line(one)))?;
         io::stdout().flush()?;
         let Some(answer) = answers.next().transpose()? else { break };
-        match answer.trim() {
-            "r" => decided.push((one.number, Decision::Rule)),
-            "o" => decided.push((one.number, Decision::Once)),
-            "d" => decided.push((one.number, Decision::Deny)),
-            "q" => break,
-            _ => {}
+        match (answer.trim(), one.obstacle()) {
+            ("r", Some(why)) => complain(&format!("no rule allows it: {why}")),
+            ("r", None) => decided.push((one.number, Decision::Rule)),
+            ("o", _) => decided.push((one.number, Decision::Once)),
+            ("d", _) => decided.push((one.number, Decision::Deny)),
+            ("q", _) => break,
+            (_, _) => {}
         }
     }
     Ok(decided)
@@ -171,6 +174,13 @@ fn settle(args: &Args, found: &[Candidate], decided: &[(usize, Decision)]) -> an
 fn with_rules(name: &str, mut profile: Profile, allowed: &[&Candidate]) -> anyhow::Result<String> {
     let mut seen = Vec::new();
     for one in allowed {
+        if let Some(why) = one.obstacle() {
+            bail!("denial {}: no rule allows it: {why}", one.number);
+        }
+        if matches!(one.access.as_str(), "capability" | "facility") {
+            grant_power(&mut profile, one)?;
+            continue;
+        }
         let question = Question::parse(one.access.as_bytes(), one.object.as_bytes())
             .map_err(|why| anyhow::anyhow!("denial {} cannot be allowed by a rule: {why}", one.number))?;
         let operation = match question.access {
@@ -218,6 +228,29 @@ fn with_rules(name: &str, mut profile: Profile, allowed: &[&Candidate]) -> anyho
     Ok(text)
 }
 
+/// Grants a capability or a facility: who reviews is the person who has to.
+fn grant_power(profile: &mut Profile, one: &Candidate) -> anyhow::Result<()> {
+    let Candidate { number, session, object, .. } = one;
+    if one.access == "capability" {
+        if capability::from_word(object).is_none() {
+            bail!("denial {number}: this version knows no capability `{object}`");
+        }
+        profile.change_own(|own| {
+            let granted = if *session { &mut own.sessions.capabilities } else { &mut own.capabilities };
+            granted.push(object.clone());
+        });
+        return Ok(());
+    }
+    let Some(facility) = Facility::from_word(object) else {
+        bail!("denial {number}: this version knows no facility `{object}`");
+    };
+    profile.change_own(|own| {
+        let granted = if *session { &mut own.sessions.facilities } else { &mut own.facilities };
+        granted.push(facility);
+    });
+    Ok(())
+}
+
 /// Lets the program start wherever it comes from.
 fn grant_from_anywhere(rules: &mut Vec<ExecRule>, path: String) {
     match rules.iter_mut().find(|rule| rule.path == path && rule.parents.is_empty()) {
@@ -238,6 +271,7 @@ mod tests {
             session,
             access: access.to_owned(),
             object: object.to_owned(),
+            reason: "no-rule".to_owned(),
             count: 2,
             first: String::new(),
             last: String::new(),
@@ -258,6 +292,10 @@ mod tests {
             candidate(4, true, "read", "/etc/*"),
             candidate(5, false, "exec,drift", "/bin/new"),
             candidate(6, false, "exec,drift", "/bin/known"),
+            candidate(7, false, "capability", "net_raw"),
+            candidate(8, true, "capability", "sys_ptrace"),
+            candidate(9, false, "facility", "mount"),
+            candidate(10, true, "facility", "ptrace"),
         ];
         let text = with_rules("web", profile.clone(), &all.iter().collect::<Vec<_>>()).unwrap();
         let written = profile::parse("web", &text).unwrap().profile;
@@ -267,10 +305,22 @@ mod tests {
         assert_eq!(written.sessions.exec, ["/bin/sh"]);
         let drifting = |path: &str| ExecRule { from: Provenance::Any, ..ExecRule::new(path) };
         assert_eq!(written.exec, [drifting("/bin/known"), drifting("/bin/new")]);
+        assert_eq!(
+            (written.capabilities, written.sessions.capabilities),
+            (vec!["net_raw".to_owned()], vec!["sys_ptrace".to_owned()])
+        );
+        assert_eq!(
+            (written.facilities, written.sessions.facilities),
+            (vec![Facility::Mount], vec![Facility::Ptrace])
+        );
         assert_eq!(written.sessions.files, [FileRule::new("/etc/\\*", access::READ)]);
         for (access, object) in [("connect", "tcp:10.0.0.1:443"), ("exec,drift", "/bin/new")] {
-            let candidate = candidate(7, true, access, object);
+            let candidate = candidate(11, true, access, object);
             assert!(with_rules("web", profile.clone(), &[&candidate]).is_err());
         }
+        let renamed =
+            Candidate { reason: "wider-rules".to_owned(), ..candidate(12, false, "rename", "/srv/a") };
+        let told = with_rules("web", profile, &[&renamed]).unwrap_err().to_string();
+        assert!(told.starts_with("denial 12: no rule allows it: below its new name"), "{told}");
     }
 }
