@@ -1,7 +1,6 @@
 //! Tests of the rules that learning proposes.
 
 use stockade_abi::access::{APPEND, CREATE, DELETE, EXEC, MAP, READ, RENAME, WRITE};
-use stockade_abi::reason::Reason;
 
 use super::super::evidence::Evidence;
 use super::super::evidence::tests::Dice;
@@ -165,97 +164,6 @@ fn later_uses_follow_the_pattern() {
 fn files_without_a_name() {
     assert_eq!(paths(&[file("/tmp/#4711 (deleted)", WRITE | CREATE)]), ["/tmp/#[0-9]* (deleted)"]);
     assert_eq!(paths(&[file("/dev/zero (deleted)", READ)]), ["/dev/zero (deleted)"]);
-}
-
-#[test]
-fn postgresql_survives_new_tables() {
-    let root = "/var/lib/postgresql/15/main";
-    let seen: Vec<Seen> = [
-        ("global/pg_control", READ | WRITE),
-        ("base/5/1259", READ | WRITE),
-        ("base/5/16384", READ | WRITE | CREATE),
-        ("pg_wal/000000010000000000000001", READ | WRITE),
-        ("postgresql.auto.conf", READ),
-    ]
-    .map(|(name, access)| file(&format!("{root}/{name}"), access))
-    .into();
-    let rules = generalise(&seen, How::default());
-    let mut profile = Profile::new("pg", Mode::Enforce);
-    profile.files = rules.files;
-    let policy = compile(&profile, Mode::Enforce).unwrap();
-    let allowed = |name: &str, access| {
-        let path = format!("{root}/{name}");
-        policy.decide(&Object::Path(path.as_bytes()), access, false).reason == Reason::Rule
-    };
-    for name in [
-        "base/24576/24601",
-        "base/24576/24601_fsm",
-        "base/24576/24601.1",
-        "pg_wal/0000000100000000000000AF",
-        "pg_xact/0001",
-        "base/pgsql_tmp/pgsql_tmp1234.0",
-        "pg_stat_tmp/global.stat",
-        "pg_logical/replorigin_checkpoint.tmp",
-    ] {
-        assert!(allowed(name, READ | WRITE | CREATE), "{name}");
-    }
-    assert!(allowed("postgresql.auto.conf", READ) && !allowed("postgresql.auto.conf", WRITE));
-    for name in ["base/24576/x", "evil", "base/../x", "pg_hba.conf"] {
-        assert!(!allowed(name, READ), "{name}");
-    }
-    assert!(!profile.files.iter().any(|rule| rule.path.ends_with("/1259")));
-}
-
-#[test]
-fn mariadb_survives_new_tables_and_databases() {
-    let root = "/var/lib/mysql";
-    let seen: Vec<Seen> = [
-        ("", READ),
-        ("/ibdata1", READ | WRITE),
-        ("/aria_log.00000001", READ | WRITE),
-        ("/mysql/db.MAD", READ | WRITE),
-        ("/mysql/db.frm", READ),
-        ("/t/a.ibd", READ | WRITE | CREATE),
-        ("/server-key.pem", READ),
-    ]
-    .map(|(name, access)| file(&format!("{root}{name}"), access))
-    .into();
-    let mut profile = Profile::new("db", Mode::Enforce);
-    profile.files = generalise(&seen, How::default()).files;
-    let policy = compile(&profile, Mode::Enforce).unwrap();
-    let allowed = |name: &str, access| {
-        let path = format!("{root}/{name}");
-        policy.decide(&Object::Path(path.as_bytes()), access, false).reason == Reason::Rule
-    };
-    for name in [
-        "mysql/user.MAI",
-        "t/b.frm",
-        "u/c.ibd",
-        "u/db.opt",
-        "u/#sql-alter-1-5.frm",
-        "ibtmp1",
-        "undo001",
-        "#innodb_redo/#ib_redo7",
-        "mariadb-bin.000002",
-        "mariadb-bin.index",
-        "binlog.000001",
-        "node-7.lower-test",
-        "node-7.err",
-    ] {
-        assert!(allowed(name, READ | WRITE | CREATE), "{name}");
-    }
-    assert!(allowed("u", CREATE) && allowed("server-key.pem", READ));
-    for (name, access) in [
-        ("server-key.pem", WRITE),
-        ("ca-key.pem", READ),
-        ("u/shell.so", WRITE),
-        ("u/x.php", READ),
-        ("my.cnf", READ),
-        ("u/v/w.ibd", READ),
-    ] {
-        assert!(!allowed(name, access), "{name}");
-    }
-    assert!(profile.files.iter().all(|rule| !rule.path.ends_with("/db.MAD")), "{:?}", profile.files);
 }
 
 #[test]

@@ -122,16 +122,5 @@ pub fn data_dirs(seen: &[Seen]) -> BTreeMap<String, Vec<u8>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_marker_must_be_written() {
-        let path = b"/var/lib/postgresql/15/main/global/pg_control";
-        assert_eq!(recognise(path, access::READ), None);
-        let dir = recognise(path, access::READ | access::WRITE).unwrap();
-        assert_eq!(dir.path, b"/var/lib/postgresql/15/main");
-        assert_eq!(recognise(b"/global/pg_control", access::WRITE), None);
-        assert!(dir.rules(access::MAP).iter().all(|(_, access)| access & access::MAP == 0));
-    }
-}
+#[path = "layout_tests.rs"]
+mod tests;
