@@ -15,7 +15,8 @@ pub(super) type Names = BTreeSet<String>;
 type Directories<'a> = BTreeMap<String, BTreeSet<&'a [u8]>>;
 
 /// Finds them. A rename leaves no observation of its own: under the old name something was made and the directory given
-/// away, under the new one the directory was made, and the same thing is in it and was not made there.
+/// away, under the new one the directory was made, and the same thing is in it and was not made there. It may be that
+/// nothing of it was used again so far; then one name is part of the other, as they mostly are.
 pub(super) fn renamed(files: &BTreeMap<&[u8], File>, made_up: &BTreeMap<&[u8], Pattern>) -> Vec<Names> {
     let mut children: BTreeMap<&[u8], Vec<(&[u8], bool)>> = BTreeMap::new();
     for (path, file) in files {
@@ -44,7 +45,9 @@ pub(super) fn renamed(files: &BTreeMap<&[u8], File>, made_up: &BTreeMap<&[u8], P
     }
     let mut found: Vec<Names> = Vec::new();
     for (new, came) in &come {
-        let matching = left.iter().filter(|(old, made)| *old != new && !made.is_disjoint(came));
+        let matching = left.iter().filter(|(old, made)| {
+            *old != new && (!made.is_disjoint(came) || parent(old) == parent(new) && is_part(old, new))
+        });
         let (beside, elsewhere): (Vec<_>, Vec<_>) =
             matching.map(|(old, _)| old).partition(|old| parent(old) == parent(new));
         // Most are renamed where they are; the same name may well be in others, too.
@@ -57,6 +60,16 @@ pub(super) fn renamed(files: &BTreeMap<&[u8], File>, made_up: &BTreeMap<&[u8], P
 
 fn parent(glob: &str) -> &str {
     glob.rsplit_once('/').map_or("", |(parent, _)| parent)
+}
+
+/// Shorter names are parts of others by chance.
+const PART: usize = 3;
+
+/// Whether the name of one of the two is part of the other's.
+fn is_part(one: &str, other: &str) -> bool {
+    let name = |glob| str::rsplit_once(glob, '/').map_or(glob, |(_, name)| name);
+    let (one, other) = (name(one), name(other));
+    one.len().min(other.len()) >= PART && (one.contains(other) || other.contains(one))
 }
 
 /// What becomes one that becomes a third, becomes that too.
@@ -153,6 +166,25 @@ mod tests {
         let all = CREATE | WRITE | DELETE;
         assert_eq!(rules["/srv/s/[0-9]*/msgs/1.blk"], all, "{rules:?}");
         assert_eq!(rules["/srv/s/[0-9]*/gone/1.blk"], all, "{rules:?}");
+    }
+
+    #[test]
+    fn alike_names_are_enough_where_nothing_was_used_again() {
+        let rules = rules(&[
+            ("/srv/wal.tmp", CREATE | RENAME),
+            ("/srv/wal.tmp/0.wal", CREATE | WRITE),
+            ("/srv/wal", CREATE | READ),
+            ("/srv/wal/0.tmp", CREATE | DELETE),
+            ("/srv/snap", CREATE | READ),
+            ("/srv/snap/db", CREATE | WRITE),
+        ]);
+        let below = |name: &str| {
+            let begins = format!("/srv/{name}/");
+            let rules = rules.iter().filter(|(glob, _)| glob.starts_with(&begins));
+            rules.map(|(glob, access)| (glob[begins.len()..].to_owned(), *access)).collect::<Vec<_>>()
+        };
+        assert_eq!(below("wal"), below("wal.tmp"));
+        assert_eq!((below("wal").len(), below("snap").len()), (2, 1));
     }
 
     #[test]
