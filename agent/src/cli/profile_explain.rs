@@ -19,8 +19,7 @@ mod nearest;
 mod question;
 
 use nearest::nearest;
-use question::Asked;
-pub(in crate::cli) use question::Question;
+pub(in crate::cli) use question::{Asked, Question};
 
 /// Would this be allowed under enforce, and by which rule?
 ///

@@ -225,16 +225,10 @@ mod tests {
     use stockade_abi::access::{CREATE, READ};
     use stockade_abi::reason::Operation;
 
-    use super::super::evidence::Evidence;
     use super::*;
 
     fn file(path: &[u8]) -> Seen {
-        Seen {
-            operation: Operation::File,
-            access: READ,
-            object: path.to_vec(),
-            evidence: Evidence::default(),
-        }
+        Seen::bare(Operation::File, READ, path)
     }
 
     #[test]

@@ -62,7 +62,6 @@ mod tests {
     use stockade_abi::access::{AccessSet, CREATE, DELETE, EXEC, READ, WRITE};
     use stockade_abi::reason::Operation;
 
-    use super::super::evidence::Evidence;
     use super::super::generalise::generalise;
     use super::super::how::Width;
     use super::*;
@@ -71,7 +70,7 @@ mod tests {
     const MADE: AccessSet = READ | WRITE | CREATE | DELETE;
 
     fn one(operation: Operation, path: &str, access: AccessSet) -> Seen {
-        Seen { operation, access, object: path.as_bytes().to_vec(), evidence: Evidence::default() }
+        Seen::bare(operation, access, path)
     }
 
     /// A title for each number, of words.

@@ -8,12 +8,7 @@ use super::*;
 use crate::image::{Packages, SHARED};
 
 fn file(path: &str, access: AccessSet) -> Seen {
-    Seen {
-        operation: Operation::File,
-        access,
-        object: path.as_bytes().to_vec(),
-        evidence: Evidence::default(),
-    }
+    Seen::bare(Operation::File, access, path)
 }
 
 fn own(path: &str, pid: i64) -> Seen {

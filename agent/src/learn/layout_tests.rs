@@ -3,7 +3,6 @@
 use stockade_abi::access::{AccessSet, CREATE, READ, WRITE};
 use stockade_abi::reason::{Mode, Operation, Reason};
 
-use super::super::evidence::Evidence;
 use super::super::generalise::generalise;
 use super::super::how::How;
 use super::*;
@@ -13,15 +12,8 @@ use crate::profile::Profile;
 
 /// What is learned from accesses to names in a data directory.
 fn learned(root: &str, names: &[(&str, AccessSet)]) -> Profile {
-    let seen: Vec<Seen> = names
-        .iter()
-        .map(|(name, access)| Seen {
-            operation: Operation::File,
-            access: *access,
-            object: format!("{root}{name}").into_bytes(),
-            evidence: Evidence::default(),
-        })
-        .collect();
+    let file = |(name, access): &(&str, _)| Seen::bare(Operation::File, *access, format!("{root}{name}"));
+    let seen: Vec<Seen> = names.iter().map(file).collect();
     let mut profile = Profile::new("learned", Mode::Enforce);
     profile.files = generalise(&seen, How::default()).files;
     profile

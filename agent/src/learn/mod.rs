@@ -63,6 +63,11 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// Something of which nothing else is known.
+    pub fn bare(operation: Operation, access: AccessSet, object: impl Into<Vec<u8>>) -> Self {
+        Self { operation, access, object: object.into(), evidence: Evidence::default() }
+    }
+
     /// What the matcher is asked to allow this; `None` when it needs no rule.
     pub fn question(&self) -> Option<(Object<'_>, AccessSet)> {
         match self.operation {

@@ -94,7 +94,6 @@ mod tests {
     use stockade_abi::peer;
     use stockade_abi::reason::{Mode, Operation};
 
-    use super::super::evidence::Evidence;
     use super::super::export::export;
     use super::super::how::How;
     use super::*;
@@ -102,7 +101,7 @@ mod tests {
     use crate::profile::{self, FileRule};
 
     fn seen(operation: Operation, access: AccessSet, object: Vec<u8>) -> Seen {
-        Seen { operation, access, object, evidence: Evidence::default() }
+        Seen::bare(operation, access, object)
     }
 
     fn file(path: &[u8]) -> Seen {

@@ -63,7 +63,6 @@ mod tests {
     use stockade_abi::access::{CREATE, DELETE, MAP, WRITE};
     use stockade_abi::reason::Operation;
 
-    use super::super::evidence::Evidence;
     use super::super::generalise::generalise;
     use super::super::how::Width;
     use super::*;
@@ -74,7 +73,7 @@ mod tests {
         ["cat", "dog", "horse", "cow", "hen", "sheep", "goat", "duck", "mule", "rabbit"];
 
     fn one(path: String, access: AccessSet) -> Seen {
-        Seen { operation: Operation::File, access, object: path.into_bytes(), evidence: Evidence::default() }
+        Seen::bare(Operation::File, access, path)
     }
 
     fn words(dir: &str, ending: &str, access: AccessSet) -> Vec<Seen> {

@@ -62,7 +62,6 @@ mod tests {
     use stockade_abi::reason::Operation;
 
     use super::*;
-    use crate::learn::evidence::Evidence;
     use crate::testing::TempDir;
 
     #[test]
@@ -76,12 +75,7 @@ mod tests {
                 let path = format!("/srv/www/{place}/page-{letter}.html");
                 fs::write(dir.path().join(&path[1..]), "").unwrap();
                 if n < read {
-                    seen.push(Seen {
-                        operation: Operation::File,
-                        access: READ,
-                        object: path.into_bytes(),
-                        evidence: Evidence::default(),
-                    });
+                    seen.push(Seen::bare(Operation::File, READ, path));
                 }
             }
         }

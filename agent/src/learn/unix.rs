@@ -65,7 +65,6 @@ mod tests {
     use stockade_abi::access::{AccessSet, CONNECT, CREATE, DELETE, READ, WRITE};
     use stockade_abi::reason::Operation;
 
-    use super::super::evidence::Evidence;
     use super::super::generalise::generalise;
     use super::super::how::How;
     use super::*;
@@ -74,13 +73,11 @@ mod tests {
     const MADE: AccessSet = CREATE | DELETE;
 
     fn file(path: &str, access: AccessSet) -> Seen {
-        let object = path.as_bytes().to_vec();
-        Seen { operation: Operation::File, access, object, evidence: Evidence::default() }
+        Seen::bare(Operation::File, access, path)
     }
 
     fn reached(kind: char, name: &str) -> Seen {
-        let object = format!("{kind}{name}").into_bytes();
-        Seen { operation: Operation::Connect, access: CONNECT, object, evidence: Evidence::default() }
+        Seen::bare(Operation::Connect, CONNECT, format!("{kind}{name}"))
     }
 
     fn peers(seen: &[Seen], width: Width) -> Vec<String> {

@@ -5,20 +5,18 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use stockade_abi::facility::Facility;
+use stockade_abi::access;
 use stockade_abi::reason::Operation;
-use stockade_abi::{access, capability};
 
 use super::promote::replace;
 use super::{State, current};
 use crate::cli::output::{complain, print};
-use crate::cli::profile_explain::Question;
+use crate::cli::profile_explain::Asked;
 use crate::cli::{FAILURE, Format};
-use crate::compile::escape;
+use crate::compile::{Power, escape};
 use crate::events::read::Reader;
 use crate::events::record::printable;
 use crate::learn::Seen;
-use crate::learn::evidence::Evidence;
 use crate::learn::export::export;
 use crate::learn::how::How;
 use crate::learn::review::{Candidate, Decision, candidates};
@@ -177,12 +175,15 @@ fn with_rules(name: &str, mut profile: Profile, allowed: &[&Candidate]) -> anyho
         if let Some(why) = one.obstacle() {
             bail!("denial {}: no rule allows it: {why}", one.number);
         }
-        if matches!(one.access.as_str(), "capability" | "facility") {
-            grant_power(&mut profile, one)?;
-            continue;
-        }
-        let question = Question::parse(one.access.as_bytes(), one.object.as_bytes())
+        let asked = Asked::parse(one.access.as_bytes(), one.object.as_bytes())
             .map_err(|why| anyhow::anyhow!("denial {} cannot be allowed by a rule: {why}", one.number))?;
+        let question = match asked {
+            Asked::Object(question) => question,
+            Asked::Power(power) => {
+                profile.change_own(|own| grant(own, power, one.session));
+                continue;
+            }
+        };
         let operation = match question.access {
             set if set & access::EXEC != 0 => Operation::Exec,
             access::CONNECT => Operation::Connect,
@@ -197,8 +198,7 @@ fn with_rules(name: &str, mut profile: Profile, allowed: &[&Candidate]) -> anyho
             continue;
         }
         if !one.session {
-            let object = question.bytes().to_vec();
-            seen.push(Seen { operation, access: question.access, object, evidence: Evidence::default() });
+            seen.push(Seen::bare(operation, question.access, question.bytes()));
             continue;
         }
         let glob = escape(question.bytes());
@@ -228,27 +228,17 @@ fn with_rules(name: &str, mut profile: Profile, allowed: &[&Candidate]) -> anyho
     Ok(text)
 }
 
-/// Grants a capability or a facility: who reviews is the person who has to.
-fn grant_power(profile: &mut Profile, one: &Candidate) -> anyhow::Result<()> {
-    let Candidate { number, session, object, .. } = one;
-    if one.access == "capability" {
-        if capability::from_word(object).is_none() {
-            bail!("denial {number}: this version knows no capability `{object}`");
-        }
-        profile.change_own(|own| {
-            let granted = if *session { &mut own.sessions.capabilities } else { &mut own.capabilities };
-            granted.push(object.clone());
-        });
-        return Ok(());
-    }
-    let Some(facility) = Facility::from_word(object) else {
-        bail!("denial {number}: this version knows no facility `{object}`");
+/// Grants a power: who reviews is the person who has to.
+fn grant(own: &mut Profile, power: Power, session: bool) {
+    let (capabilities, facilities) = if session {
+        (&mut own.sessions.capabilities, &mut own.sessions.facilities)
+    } else {
+        (&mut own.capabilities, &mut own.facilities)
     };
-    profile.change_own(|own| {
-        let granted = if *session { &mut own.sessions.facilities } else { &mut own.facilities };
-        granted.push(facility);
-    });
-    Ok(())
+    match power {
+        Power::Capability(_) => capabilities.push(power.word()),
+        Power::Facility(facility) => facilities.push(facility),
+    }
 }
 
 /// Lets the program start wherever it comes from.
@@ -261,6 +251,7 @@ fn grant_from_anywhere(rules: &mut Vec<ExecRule>, path: String) {
 
 #[cfg(test)]
 mod tests {
+    use stockade_abi::facility::Facility;
     use stockade_abi::reason::Mode;
 
     use super::*;

@@ -8,7 +8,7 @@ use stockade_abi::peer;
 use crate::compile::{Object, Power};
 
 /// What is asked.
-pub(super) enum Asked {
+pub(in crate::cli) enum Asked {
     /// For something that is done to an object.
     Object(Question),
     /// For a capability or a facility.
@@ -16,7 +16,7 @@ pub(super) enum Asked {
 }
 
 impl Asked {
-    pub(super) fn parse(access: &[u8], object: &[u8]) -> Result<Self, String> {
+    pub(in crate::cli) fn parse(access: &[u8], object: &[u8]) -> Result<Self, String> {
         let known: fn(&str) -> Option<Power> = match access {
             b"capability" => Power::capability,
             b"facility" => Power::facility,
