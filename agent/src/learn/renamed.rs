@@ -20,36 +20,42 @@ type Directories<'a> = BTreeMap<String, BTreeSet<&'a [u8]>>;
 pub(super) fn renamed(files: &BTreeMap<&[u8], File>, made_up: &BTreeMap<&[u8], Pattern>) -> Vec<Names> {
     let mut children: BTreeMap<&[u8], Vec<(&[u8], bool)>> = BTreeMap::new();
     for (path, file) in files {
-        if let Some((directory, name)) = split(path) {
+        let Some((directory, name)) = split(path) else { continue };
+        if files.get(directory).is_some_and(|file| file.access & (CREATE | RENAME) != 0) {
             children.entry(directory).or_default().push((name, created(file)));
         }
     }
     let (mut left, mut come) = (Directories::new(), Directories::new());
     for (path, children) in children {
-        let Some(file) = files.get(path) else { continue };
-        let literal = || Some(Pattern::literal(path));
-        let Some(glob) = made_up.get(path).cloned().or_else(literal).and_then(|pattern| pattern.glob())
-        else {
+        let Some(file) = files.get(path).filter(|file| !must_stay_literal(path, created(file))) else {
             continue;
         };
+        let glob = match made_up.get(path) {
+            Some(pattern) => pattern.glob(),
+            None => Pattern::literal(path).glob(),
+        };
+        let Some(glob) = glob else { continue };
         let names = |made| children.iter().filter(move |child| child.1 == made).map(|(name, _)| *name);
-        if must_stay_literal(path, created(file)) {
-            continue;
-        }
         if file.access & RENAME != 0 {
             left.entry(glob.clone()).or_default().extend(names(true));
         }
-        if file.access & CREATE != 0 {
+        if created(file) {
             come.entry(glob).or_default().extend(names(false));
         }
     }
     let mut found: Vec<Names> = Vec::new();
     for (new, came) in &come {
-        let matching = left.iter().filter(|(old, made)| {
-            *old != new && (!made.is_disjoint(came) || parent(old) == parent(new) && is_part(old, new))
-        });
-        let (beside, elsewhere): (Vec<_>, Vec<_>) =
-            matching.map(|(old, _)| old).partition(|old| parent(old) == parent(new));
+        let (parent, name) = parted(new);
+        let (mut beside, mut elsewhere) = (Vec::new(), Vec::new());
+        for (old, made) in left.iter().filter(|(old, _)| *old != new) {
+            let (its_parent, its_name) = parted(old);
+            let came_along = !made.is_disjoint(came);
+            if its_parent != parent {
+                elsewhere.extend(came_along.then_some(old));
+            } else if came_along || is_part(its_name, name) {
+                beside.push(old);
+            }
+        }
         // Most are renamed where they are; the same name may well be in others, too.
         for old in if beside.is_empty() { elsewhere } else { beside } {
             join(&mut found, [old, new]);
@@ -58,17 +64,16 @@ pub(super) fn renamed(files: &BTreeMap<&[u8], File>, made_up: &BTreeMap<&[u8], P
     found
 }
 
-fn parent(glob: &str) -> &str {
-    glob.rsplit_once('/').map_or("", |(parent, _)| parent)
+/// The directory's own directory, and its name there.
+fn parted(glob: &str) -> (&str, &str) {
+    glob.rsplit_once('/').unwrap_or(("", glob))
 }
 
 /// Shorter names are parts of others by chance.
 const PART: usize = 3;
 
-/// Whether the name of one of the two is part of the other's.
+/// Whether one of two names is part of the other.
 fn is_part(one: &str, other: &str) -> bool {
-    let name = |glob| str::rsplit_once(glob, '/').map_or(glob, |(_, name)| name);
-    let (one, other) = (name(one), name(other));
     one.len().min(other.len()) >= PART && (one.contains(other) || other.contains(one))
 }
 
@@ -111,7 +116,6 @@ mod tests {
     use stockade_abi::access::{DELETE, READ, WRITE};
     use stockade_abi::reason::Operation;
 
-    use super::super::evidence::Evidence;
     use super::super::generalise::generalise;
     use super::super::how::How;
     use crate::learn::Seen;
@@ -119,15 +123,8 @@ mod tests {
     use super::*;
 
     fn rules(seen: &[(&str, AccessSet)]) -> BTreeMap<String, AccessSet> {
-        let seen: Vec<_> = seen
-            .iter()
-            .map(|(path, access)| Seen {
-                operation: Operation::File,
-                access: *access,
-                object: path.as_bytes().to_vec(),
-                evidence: Evidence::default(),
-            })
-            .collect();
+        let file = |(path, access): &(&str, _)| Seen::bare(Operation::File, *access, *path);
+        let seen: Vec<_> = seen.iter().map(file).collect();
         generalise(&seen, How::default()).files.into_iter().map(|rule| (rule.path, rule.access)).collect()
     }
 
