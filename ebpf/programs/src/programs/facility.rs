@@ -142,7 +142,7 @@ pub(crate) fn judge(tag: Tag, facility: Facility) -> i32 {
 /// The same, where it is seldom asked and a short way would be of no use.
 #[inline(always)]
 pub(crate) fn judge_at_length(facility: Facility) -> i32 {
-    if stockade_power(Operation::Facility as u32, facility as u32, 0) == 0 { ALLOW } else { deny() }
+    at_length(Operation::Facility, facility as u32, 0)
 }
 
 /// Whether it is granted to who has these flags of a label, for who records by itself that it is not.
@@ -155,17 +155,13 @@ pub(crate) fn is_granted(head: Head, flags: u32, facility: Facility) -> bool {
 /// Refuses what no profile can grant of a facility.
 #[inline(always)]
 pub(crate) fn refuse(facility: Facility) -> i32 {
-    if stockade_power(Operation::Facility as u32, facility as u32, GUARDED) == 0 { ALLOW } else { deny() }
+    at_length(Operation::Facility, facility as u32, GUARDED)
 }
 
 /// Refuses to change the root while nothing can tell afterwards what it was.
 #[inline(always)]
 pub(crate) fn root_unknown() -> i32 {
-    if stockade_power(Operation::Facility as u32, Facility::Chroot as u32, ROOT_UNKNOWN) == 0 {
-        ALLOW
-    } else {
-        deny()
-    }
+    at_length(Operation::Facility, Facility::Chroot as u32, ROOT_UNKNOWN)
 }
 
 /// How [`stockade_power`] is to judge: a refusal is not worth a record.
@@ -184,7 +180,12 @@ fn decide(tag: Tag, operation: Operation, number: u32, quiet: bool) -> i32 {
     {
         return ALLOW;
     }
-    let how = if quiet { QUIET } else { 0 };
+    at_length(operation, number, if quiet { QUIET } else { 0 })
+}
+
+/// What a hook answers to [`stockade_power`].
+#[inline(always)]
+fn at_length(operation: Operation, number: u32, how: u32) -> i32 {
     if stockade_power(operation as u32, number, how) == 0 { ALLOW } else { deny() }
 }
 
