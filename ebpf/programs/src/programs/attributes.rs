@@ -76,7 +76,5 @@ fn judge(before: i32, hook: Hook, dentry: Pointer, access: impl Fn() -> u32) -> 
     if load!(sb, sb_flags as u64) & SB_KERNMOUNT != 0 {
         return ALLOW;
     }
-    let proxy: Pointer = load!(task.cast(), task_nsproxy as Pointer);
-    let namespace: Pointer = load!(proxy, nsproxy_mounts as Pointer);
-    judge_place(dentry, mounts::showing(namespace, dentry), access())
+    judge_place(dentry, mounts::showing(mounts::namespace_of(task), dentry), access())
 }

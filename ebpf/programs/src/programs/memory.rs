@@ -16,7 +16,7 @@ use stockade_abi::reason::Mode;
 use super::atomic;
 use super::kernel::{Pointer, is_tracing, load};
 use super::maps::{GUARDS, INODES, ONCE, ONCE_ENTRIES};
-use super::{policy, root};
+use super::{mounts, policy, root};
 
 /// The kernel's hash of directory and name, with a bit that makes it differ from nothing.
 #[inline(always)]
@@ -54,9 +54,7 @@ pub(crate) struct Place {
 
 #[inline(always)]
 fn mounts_of(task: *mut task_struct) -> u64 {
-    let proxy: Pointer = load!(task.cast(), task_nsproxy as Pointer);
-    let namespace: Pointer = load!(proxy, nsproxy_mounts as Pointer);
-    load!(namespace, mounts_event as u64)
+    load!(mounts::namespace_of(task), mounts_event as u64)
 }
 
 /// What stands for `head` in entries. While learning it sets `subject` apart: what one subject has

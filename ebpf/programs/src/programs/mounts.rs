@@ -1,12 +1,21 @@
-//! Finding a mount on which a file can be seen, where the kernel tells the file alone.
+//! Mount namespaces, and finding a mount on which a file can be seen, where the kernel tells the file alone.
 
-use super::kernel::{Pointer, offset, probe, probe_at};
+use aya_ebpf::bindings::task_struct;
+
+use super::kernel::{Pointer, load, offset, probe, probe_at};
 use super::rounds::{CONTINUE, STOP, rounds};
 
 /// Mounts of one file system that are looked at.
 const MOUNTS: u32 = 4096;
 /// Directories between a file and the root of a mount.
 const LEVELS: u32 = 4096;
+
+/// The mount namespace of `task`.
+#[inline(always)]
+pub(crate) fn namespace_of(task: *mut task_struct) -> Pointer {
+    let proxy: Pointer = load!(task.cast(), task_nsproxy as Pointer);
+    load!(proxy, nsproxy_mounts as Pointer)
+}
 
 /// A mount of `namespace` that shows `dentry`; null when there is none, or the kernel keeps no list that can be
 /// read. Where several show it, which can be told apart by nobody here, the first that was mounted.

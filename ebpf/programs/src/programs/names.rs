@@ -10,7 +10,7 @@ use stockade_abi::reason::{Operation, Reason};
 use super::dpath::HUGETLBFS;
 use super::file::{SB_KERNMOUNT, is_internal};
 use super::judge::{ALLOW, DENY, Judged, Question, judge, without_object};
-use super::kernel::{Pointer, current, load, offset, probe};
+use super::kernel::{Pointer, current, load};
 use super::label::Tag;
 use super::memory::{self, Lesson, Place, Sight, View};
 use super::policy::{Object, side};
@@ -293,7 +293,7 @@ fn the_long_way(
         return without_object(&label, Operation::File, Reason::ScratchBusy);
     };
     let view = View::of(&Sight::of(task, label.policy, head, label.subject), renames);
-    let steady = standing.is_steady() && view.mounts != 0 && is_of_task(task, name);
+    let steady = standing.is_steady(&view);
     let own: u32 = load!(name.dentry, dentry_name_len as u32);
     let top: Pointer = load!(name.directory.mount, vfsmount_root as Pointer);
     let climb::Built { len, problem } = climb::build(&name.place(), slot);
@@ -310,15 +310,6 @@ fn the_long_way(
         remember_directory(&label, name, &view, &judged);
     }
     judged.answer
-}
-
-/// Whether the name is on a mount of the task's own namespace.
-#[inline(always)]
-fn is_of_task(task: *mut task_struct, name: &Name) -> bool {
-    let proxy: Pointer = load!(task.cast(), task_nsproxy as Pointer);
-    let namespace: Pointer = load!(proxy, nsproxy_mounts as Pointer);
-    let mount = name.directory.mount.wrapping_byte_sub(offset!(mount_mnt));
-    probe!(mount, mount_ns as Pointer) == Some(namespace)
 }
 
 #[inline(always)]

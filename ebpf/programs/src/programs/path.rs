@@ -90,14 +90,17 @@ fn find(
     let parent: Pointer = load!(dentry, dentry_parent as Pointer);
     let name = memory::name_of(dentry);
     let name_len: u32 = load!(dentry, dentry_name_len as u32);
+    let view = View::of(&Sight::of(task, label.policy, head, label.subject), renames);
+    // What procfs shows depends on who looks.
+    let is_shared = load!(super_block(file), sb_magic as u64) != PROC;
     let mut found = Found {
         object: Object::none(Reason::PathUnreadable),
-        // Without a head nothing is remembered, nor where there is no memory.
-        view: View::of(&Sight::of(task, label.policy, head, label.subject), renames),
+        view,
         parent,
         name,
         guarded: false,
-        steady: !is_tracing() && !head.is_empty() && standing.is_steady() && is_of_view(task, file, &place),
+        // Without a head nothing is remembered, nor where there is no memory.
+        steady: !is_tracing() && !head.is_empty() && is_shared && standing.is_steady(&view),
         in_parent: false,
     };
     let buffer = scratch::object(scratch);
@@ -135,23 +138,6 @@ fn find(
     let split = scratch::plain(scratch, if found.in_parent { split } else { len });
     found.object = Object { skip, split, len, start, problem: 0 };
     found
-}
-
-/// Whether the path of the file means the same for whoever has the same view.
-#[inline(always)]
-fn is_of_view(task: *mut task_struct, file: Pointer, place: &Place) -> bool {
-    // What procfs shows depends on who looks.
-    if load!(super_block(file), sb_magic as u64) == PROC {
-        return false;
-    }
-    let proxy: Pointer = load!(task.cast(), task_nsproxy as Pointer);
-    let namespace: Pointer = load!(proxy, nsproxy_mounts as Pointer);
-    // A namespace in which nothing was mounted yet has no number of its own.
-    if load!(namespace, mounts_event as u64) == 0 {
-        return false;
-    }
-    let mount = place.mount.wrapping_byte_sub(offset!(mount_mnt));
-    probe!(mount, mount_ns as Pointer) == Some(namespace)
 }
 
 /// How the file stands to the root of the subject.

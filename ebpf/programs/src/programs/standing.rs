@@ -3,13 +3,13 @@
 use stockade_abi::facility::Facility;
 
 use super::climb::{LEVELS, Position, Step};
-use super::facility;
 use super::file::SB_KERNMOUNT;
 use super::inherited::is_harmless_device;
 use super::judge::ALLOW;
-use super::kernel::{Pointer, address, probe};
-use super::memory::Place;
+use super::kernel::{Pointer, address, current, load, offset, probe};
+use super::memory::{Place, View};
 use super::rounds::{CONTINUE, STOP, rounds};
+use super::{facility, mounts};
 
 /// `d_flags`: the file system wants to be asked whether the entry is still what it was. Entries of such
 /// file systems can move without a rename on this node.
@@ -19,12 +19,13 @@ const WRITER_LOCKED: u64 = 1;
 const S_IFMT: u32 = 0o170_000;
 const S_IFCHR: u32 = 0o020_000;
 
-const STEADY: u32 = 1;
-const OUTSIDE: u32 = 2;
+/// Stands for a place that is not below the root: no change of mounts has this number.
+const OUTSIDE: u64 = u64::MAX;
 
-/// What was found out about a place.
+/// What was found out about a place: the number of the last change of mounts under which its path was steady, 0 if it was
+/// not, or [`OUTSIDE`].
 #[derive(Clone, Copy)]
-pub(crate) struct Standing(u32);
+pub(crate) struct Standing(u64);
 
 impl Standing {
     #[inline(always)]
@@ -33,22 +34,24 @@ impl Standing {
         Self(stockade_standing(address(place.dentry), address(place.mount), first))
     }
 
-    /// Whether the path cannot change without notice from now on: no directory on it is in the middle of a rename
-    /// that was counted already, and none can move in any other way. Under such a path, what is found out from now
-    /// on stays true until the next rename is counted.
+    /// Whether the path cannot change without notice from now on, for whoever has this view: it is on a mount of the own
+    /// namespace, no directory on it is in the middle of a rename that was counted already, and none can move in any
+    /// other way. Under such a path, what is found out from now on stays true until the next rename or change of
+    /// mounts is counted.
     ///
     /// A rename holds the lock of the directory from before it is counted until it is done. The lock of the
     /// directory that holds a plain file is of no interest: of files the name is compared.
     #[inline(always)]
-    pub(crate) fn is_steady(self) -> bool {
-        self.0 & STEADY != 0
+    pub(crate) fn is_steady(self, view: &View) -> bool {
+        // Otherwise mounts have changed since.
+        self.0 != 0 && self.0 == view.mounts
     }
 
     /// Whether it is not below the root. Then its path looks like one inside: the kernel tells it from the top of the mounts
     /// that it is on, which may be another namespace's, or nobody's.
     #[inline(always)]
     pub(crate) fn is_outside(self) -> bool {
-        self.0 & OUTSIDE != 0
+        self.0 == OUTSIDE
     }
 
     /// Judges that it is used at all, whatever its path.
@@ -80,13 +83,15 @@ struct Climb {
 /// As a stage (see [`super::judge`]).
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub(crate) extern "C" fn stockade_standing(dentry: u64, mount: u64, first: u32) -> u32 {
+pub(crate) extern "C" fn stockade_standing(dentry: u64, mount: u64, first: u32) -> u64 {
     let place = Place { dentry: dentry as Pointer, mount: mount as Pointer };
+    // Before anything is looked at: what changes afterwards has another number.
+    let mounts = own_mounts(place.mount);
     let at = Position::of(&place);
     let mut climb = Climb { at, first, ended: NOWHERE, climbed: 0, passed: 0, moves: 0 };
     rounds(LEVELS, &mut climb, level);
     if climb.ended == AT_ROOT {
-        return if climb.moves == 0 { STEADY } else { 0 };
+        return if climb.moves == 0 { mounts } else { 0 };
     }
     // What is in no directory at all has no path to be taken for another.
     let has_path = climb.ended == AT_TOP || climb.climbed != 0;
@@ -111,6 +116,16 @@ extern "C" fn level(round: u32, climb: &mut Climb) -> i64 {
         Step::Lost => NOWHERE,
     };
     STOP
+}
+
+/// The number of the last change of mounts, if this is one of the task's own namespace. A namespace in which nothing was
+/// mounted yet has none.
+#[inline(always)]
+fn own_mounts(mount: Pointer) -> u64 {
+    let namespace = mounts::namespace_of(current());
+    let number: u64 = load!(namespace, mounts_event as u64);
+    let mount = mount.wrapping_byte_sub(offset!(mount_mnt));
+    if probe!(mount, mount_ns as Pointer) == Some(namespace) { number } else { 0 }
 }
 
 /// Whether the entry may leave the directory without notice.

@@ -104,8 +104,7 @@ fn abstract_name(address: Pointer, slot: *mut Scratch) -> u32 {
 #[inline(always)]
 fn place(task: *mut task_struct, other: Pointer, dentry: Pointer) -> Option<Place> {
     let mount: Pointer = probe!(other, unix_mount as Pointer)?;
-    let proxy: Pointer = load!(task.cast(), task_nsproxy as Pointer);
-    let namespace: Pointer = load!(proxy, nsproxy_mounts as Pointer);
+    let namespace = mounts::namespace_of(task);
     if probe_at::<Pointer>(mount.wrapping_byte_sub(offset!(mount_mnt)), offset!(mount_ns))? == namespace {
         return Some(Place { dentry, mount });
     }
