@@ -28,6 +28,7 @@ pub(crate) fn run(name: &str, report: &mut Report) -> Result<()> {
         "demo" => demo::run(report),
         "cases" => hooks::beside::run(report),
         "functions" | "hooks" => hooks::run(report),
+        "races" => hooks::races(report),
         "refuse" => refuse::run(report),
         "shell" => shell::run(report),
         _ => bail!("there is no suite `{name}`"),

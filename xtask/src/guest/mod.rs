@@ -36,6 +36,8 @@ pub(crate) enum Suite {
     Cases,
     /// What enforcement survives: the agent killed, replaced, damaged, flooded
     Alive,
+    /// What needs processors that run at the same time to go wrong
+    Races,
     /// A node that cannot enforce: the agent must refuse
     Refuse,
     /// Real runtimes, real servers
@@ -57,6 +59,7 @@ impl Suite {
             Self::Functions => "functions",
             Self::Cases => "cases",
             Self::Alive => "alive",
+            Self::Races => "races",
             Self::Refuse => "refuse",
             Self::Containers => "containers",
             Self::Bench => "bench",
@@ -69,7 +72,17 @@ impl Suite {
     pub(crate) fn wants_disk(self) -> bool {
         match self {
             Self::Boot | Self::Containers | Self::Bench | Self::Demo | Self::Shell => true,
-            Self::Hooks | Self::Functions | Self::Cases | Self::Alive | Self::Refuse => false,
+            Self::Hooks | Self::Functions | Self::Cases | Self::Alive | Self::Races | Self::Refuse => false,
+        }
+    }
+
+    /// Whether its processors run in turns instead of at the same time. The kernel changes its code whenever programs are
+    /// attached, and qemu's parallel processors run into breakpoints that are gone, or into each other; and two guests
+    /// with parallel ones on two processors take half as long again.
+    fn in_turns(self) -> bool {
+        match self {
+            Self::Hooks | Self::Functions | Self::Cases | Self::Alive | Self::Containers => true,
+            Self::Boot | Self::Races | Self::Refuse | Self::Bench | Self::Demo | Self::Shell => false,
         }
     }
 
@@ -77,6 +90,7 @@ impl Suite {
         Duration::from_secs(match self {
             Self::Boot => 120,
             Self::Refuse => 180,
+            Self::Races => 300,
             Self::Demo => 600,
             Self::Hooks | Self::Functions | Self::Cases => 1200,
             Self::Containers | Self::Alive => 1800,
@@ -92,6 +106,7 @@ impl Suite {
             | Self::Hooks
             | Self::Cases
             | Self::Alive
+            | Self::Races
             | Self::Refuse
             | Self::Containers
             | Self::Bench
@@ -167,7 +182,7 @@ impl Guest<'_> {
             timeout: self.timeout.unwrap_or(self.suite.timeout()),
             memory: self.memory,
             counted: self.suite == Suite::Bench,
-            in_turns: self.suite == Suite::Alive,
+            in_turns: self.suite.in_turns(),
         })
     }
 

@@ -146,7 +146,6 @@ impl Machine<'_> {
             // One nanosecond for each instruction; an idle processor skips to its next timer at once.
             command.args(["-accel", "tcg", "-icount", "shift=0,sleep=off", "-smp", "1"]);
         } else {
-            // What is attached and detached all the time changes the kernel's code all the time.
             let threads = if self.in_turns { "tcg,thread=single" } else { "tcg,thread=multi" };
             command.args(["-accel", threads, "-smp", "2"]);
         }

@@ -34,6 +34,7 @@ enum Chosen {
     Hooks,
     Functions,
     Alive,
+    Races,
     Refuse,
     Containers,
     Bench,
@@ -47,6 +48,7 @@ impl Chosen {
             Self::Hooks => Some(Suite::Hooks),
             Self::Functions => Some(Suite::Functions),
             Self::Alive => Some(Suite::Alive),
+            Self::Races => Some(Suite::Races),
             Self::Refuse => Some(Suite::Refuse),
             Self::Containers => Some(Suite::Containers),
             Self::Bench => Some(Suite::Bench),
@@ -55,11 +57,12 @@ impl Chosen {
 }
 
 /// What a guest runs by default, in this order.
-const SUITES: [Suite; 7] = [
+const SUITES: [Suite; 8] = [
     Suite::Boot,
     Suite::Hooks,
     Suite::Functions,
     Suite::Alive,
+    Suite::Races,
     Suite::Refuse,
     Suite::Containers,
     Suite::Bench,

@@ -83,12 +83,21 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
     judge(report, &judged, modes)?;
     learn::run(report, &learned)?;
     let agent = life::run(report, agent)?;
-    swap::run(report, &agent)?;
+    swap::run(report, &agent);
     memory::run(report, &agent)?;
     reported::run(report, &agent)?;
     race::run(report);
     matcher::run(report);
     life::end(report, agent)
+}
+
+/// What needs processors that run at the same time to go wrong.
+pub(super) fn races(report: &mut Report) -> Result<()> {
+    let agent = Agent::start()?;
+    race::run(report);
+    swap::under_load(report, &agent);
+    agent.stop()?;
+    Ok(())
 }
 
 fn judge(report: &mut Report, templates: &[&Template], modes: &[Mode]) -> Result<()> {
