@@ -1,10 +1,11 @@
 //! Fresh figures against those of the record.
 
-use anyhow::Result;
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, ensure};
 
 use super::record::{Figures, Record};
 use super::{operations, starts};
-use crate::exec::say;
 use crate::guest::Verdict;
 use crate::project::Project;
 
@@ -16,33 +17,64 @@ const STORAGE_NOISE: i64 = 500;
 /// How much worse a figure may be than the recorded one.
 const WORSE_PERCENT: i64 = 5;
 
-/// One case for each figure of the product that both have.
-pub(crate) fn against_record(project: &Project, kernel: &str, fresh: &Figures) -> Result<Verdict> {
-    let record = Record::read(project)?;
-    let mut verdict = Verdict::default();
-    let Some(recorded) = record.kernels.get(kernel) else {
-        say("FAIL", &format!("{kernel} bench: nothing is recorded for this kernel; run `cargo xtask bench`"));
-        verdict.failed += 1;
-        return Ok(verdict);
-    };
-    let mut judge = |what: &str, is: i64, was: i64, noise: i64| {
-        if is > most(was, noise) {
-            say(
-                "FAIL",
-                &format!("{kernel} bench: {what} is {is}, recorded is {was} (limit {})", most(was, noise)),
-            );
-            verdict.failed += 1;
+/// Figures of the product, next to those recorded.
+pub(super) struct Compared {
+    /// How many are no worse than recorded.
+    fine: u64,
+    /// What is worse, and by how much.
+    worse: BTreeMap<String, String>,
+}
+
+impl Compared {
+    /// Takes what was measured in another guest into account: how the kernel happened to lay out its memory and its
+    /// tables makes a figure worse in one guest, a worse program makes it worse in all.
+    pub(super) fn and(mut self, again: &Self) -> Self {
+        self.worse.retain(|what, _| {
+            let still = again.worse.contains_key(what);
+            self.fine += u64::from(!still);
+            still
+        });
+        self
+    }
+
+    pub(super) fn is_worse(&self) -> bool {
+        !self.worse.is_empty()
+    }
+
+    /// What is worse, in words.
+    pub(super) fn worse(&self) -> impl Iterator<Item = &str> {
+        self.worse.values().map(String::as_str)
+    }
+
+    /// One case for each figure.
+    pub(super) fn verdict(&self) -> Verdict {
+        Verdict { passed: self.fine, failed: self.worse.len() as u64, skipped: 0 }
+    }
+
+    fn judge(&mut self, what: &str, is: i64, was: i64, noise: i64) {
+        let most = most(was, noise);
+        if is > most {
+            self.worse.insert(what.to_owned(), format!("{what} is {is}, recorded is {was} (limit {most})"));
         } else {
-            verdict.passed += 1;
+            self.fine += 1;
         }
-    };
+    }
+}
+
+/// Compares each figure of the product that both have.
+pub(super) fn against_record(project: &Project, kernel: &str, fresh: &Figures) -> Result<Compared> {
+    let record = Record::read(project)?;
+    let mut compared = Compared { fine: 0, worse: BTreeMap::new() };
+    let recorded =
+        record.kernels.get(kernel).context("nothing is recorded for this kernel; run `cargo xtask bench`")?;
     let product =
         fresh.configurations("").filter(|(name, _)| *name == "outsider" || name.starts_with("stockade-"));
     for (name, _) in product {
         for operation in &operations::ALL {
             let pair = (fresh.over(name, operation.name), recorded.over(name, operation.name));
             if let (Some(is), Some(was)) = pair {
-                judge(&format!("{name} {}, over the base,", operation.name), is, was, operation.noise);
+                let what = format!("{name} {}, over the base,", operation.name);
+                compared.judge(&what, is, was, operation.noise);
             }
         }
     }
@@ -51,21 +83,23 @@ pub(crate) fn against_record(project: &Project, kernel: &str, fresh: &Figures) -
         if let Some(was) = known.get(name) {
             let what = format!("a run of {name} during a start");
             let noise = if name.ends_with("task_alloc") { STORAGE_NOISE } else { RUN_NOISE };
-            judge(&what, i64::try_from(is)?, i64::try_from(*was)?, noise);
+            compared.judge(&what, i64::try_from(is)?, i64::try_from(*was)?, noise);
         }
     }
     for (_, figures) in fresh.configurations("agent-") {
         for (operation, figure) in figures {
             if let Some(was) = recorded.agent(operation) {
-                judge(operation, i64::try_from(figure.value)?, i64::try_from(was)?, agent_noise(operation));
+                compared.judge(
+                    operation,
+                    i64::try_from(figure.value)?,
+                    i64::try_from(was)?,
+                    agent_noise(operation),
+                );
             }
         }
     }
-    if verdict.passed + verdict.failed == 0 {
-        say("FAIL", &format!("{kernel} bench: the record and this run have no figure in common"));
-        verdict.failed += 1;
-    }
-    Ok(verdict)
+    ensure!(compared.fine > 0 || compared.is_worse(), "the record and this run have no figure in common");
+    Ok(compared)
 }
 
 /// What the agent's figures differ by from run to run: its allocator keeps what it likes, and who waits
@@ -87,7 +121,27 @@ fn most(was: i64, noise: i64) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use super::most;
+    use std::collections::BTreeMap;
+
+    use super::{Compared, most};
+
+    fn compared(open: i64, exec: i64) -> Compared {
+        let mut compared = Compared { fine: 0, worse: BTreeMap::new() };
+        compared.judge("open", open, 400, 40);
+        compared.judge("exec", exec, 9000, 40);
+        compared
+    }
+
+    #[test]
+    fn worse_is_what_is_worse_in_two_guests() {
+        let numbers = |compared: &Compared| (compared.verdict().passed, compared.verdict().failed);
+        assert_eq!(numbers(&compared(440, 9450)), (2, 0));
+        let first = compared(441, 9451);
+        assert_eq!(numbers(&first), (0, 2));
+        let both = first.and(&compared(400, 9500));
+        assert_eq!(numbers(&both), (1, 1));
+        assert_eq!(both.worse().collect::<Vec<_>>(), ["exec is 9451, recorded is 9000 (limit 9450)"]);
+    }
 
     #[test]
     fn small_figures_have_noise_and_large_ones_five_percent() {

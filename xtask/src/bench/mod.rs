@@ -37,7 +37,7 @@ pub(crate) struct Options {
     /// Take what was measured into the record and the page, and keep the rest of them
     #[arg(long, conflicts_with = "check")]
     renew: bool,
-    /// Fail where a figure is more than 5 % worse than the record, and write nothing
+    /// Fail where a figure is more than 5 % worse than the record in two guests, and write nothing
     #[arg(long)]
     check: bool,
 }
@@ -59,12 +59,12 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<bool> {
     });
     let mut total = Verdict::default();
     let mut fresh = Record::default();
-    for measured in measured {
+    for (guest, measured) in kernels.iter().zip(measured) {
         let (verdict, kernel, figures) = measured?;
         total.add(verdict);
         print!("{}{}", table::over(&kernel, &figures), table::learning(&figures));
         if options.check {
-            total.add(check::against_record(project, &kernel, &figures)?);
+            total.add(bench.check(project, guest, &kernel, &figures)?);
         }
         fresh.kernels.insert(kernel, figures);
     }

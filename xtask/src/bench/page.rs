@@ -59,7 +59,8 @@ cargo xtask bench --only agent-500 --renew   # measures a part anew, and keeps t
 
 `cargo xtask test` compares too, without the agent's figures and the configurations that are not stockade's. A figure is worse when
 what it adds to the base exceeds the recorded one by more than 5 %, or by more than the noise of its operation
-(`xtask/src/bench/operations.rs`) where that is larger.
+(`xtask/src/bench/operations.rs`) where that is larger, in two guests: how a kernel happens to lay out its memory and
+its tables makes a figure worse in one, a worse program makes it worse in all.
 
 ";
 
