@@ -7,10 +7,9 @@ use stockade_abi::reason::{Mode, Verdict};
 
 use super::Seen;
 use super::generalise::{Refused, Rules, generalise};
-use super::glob::Origin;
 use super::how::How;
 use super::made_code::{Alike, MadeCode};
-use super::remarks::{one_line, remarks, with_evidence};
+use super::remarks::{Evidence, one_line, remarks, with_evidence};
 use super::store::BaselineStatus;
 use crate::clock;
 use crate::compile::{Power, compile, powers};
@@ -37,7 +36,7 @@ pub(super) struct Proposal {
     pub(super) refused: Vec<Refused>,
     pub(super) facilities: Vec<Power>,
     pub(super) made_code: MadeCode,
-    origins: BTreeMap<String, Origin>,
+    evidence: Evidence,
 }
 
 /// Joins what `current` allows with what was seen, under `mode`.
@@ -49,13 +48,13 @@ pub(super) fn propose(
     how: How<'_>,
 ) -> Proposal {
     let mut rules = generalise(without_included(current, seen), how);
-    let (refused, origins) = (std::mem::take(&mut rules.refused), std::mem::take(&mut rules.origins));
+    let (refused, evidence) = (std::mem::take(&mut rules.refused), std::mem::take(&mut rules.evidence));
     let facilities_seen = std::mem::take(&mut rules.facilities);
     let made_code = std::mem::take(&mut rules.made_code);
     let profile = join(name, mode, current, rules);
     let facilities = not_granted(&profile, &facilities_seen);
     let made_code = made_code.undecided(&profile);
-    Proposal { profile, refused, facilities, made_code, origins }
+    Proposal { profile, refused, facilities, made_code, evidence }
 }
 
 /// The same as a document.
@@ -67,12 +66,12 @@ pub fn export(
     baseline: Option<&BaselineStatus>,
     how: How<'_>,
 ) -> Export {
-    let Proposal { profile, refused, facilities, made_code, origins } =
+    let Proposal { profile, refused, facilities, made_code, evidence } =
         propose(name, mode, current, seen, how);
     let mut yaml = header(name, seen.len(), baseline, &refused);
     name_facilities(&mut yaml, &facilities);
     name_made_code(&mut yaml, &made_code);
-    with_evidence(&profile.to_yaml(), &remarks(&profile, seen, &origins), &mut yaml);
+    with_evidence(&profile.to_yaml(), &remarks(&profile, seen, &evidence), &mut yaml);
     Export { yaml, profile, refused, facilities, made_code }
 }
 

@@ -17,6 +17,7 @@ use super::how::{How, Width};
 use super::made_code::{MadeCode, passing};
 use super::pattern::Pattern;
 use super::peers::Sockets;
+use super::remarks::Evidence;
 use super::renamed::{align, renamed};
 use super::trees::{Tree, trees};
 use super::{Seen, layout, peers};
@@ -43,8 +44,8 @@ pub struct Rules {
     pub made_code: MadeCode,
     /// What no rule can allow.
     pub refused: Vec<Refused>,
-    /// The packages behind globs for files.
-    pub(super) origins: BTreeMap<String, Origin>,
+    /// What rules for files were made from.
+    pub(super) evidence: Evidence,
 }
 
 /// Something seen that no rule can name.
@@ -157,7 +158,7 @@ fn file_rules<'a>(
     let mut merged: BTreeMap<String, AccessSet> = BTreeMap::new();
     let mut made_up = BTreeMap::new();
     if how.width != Width::Exact {
-        widen(&mut files, code, how, &mut merged, &mut rules.origins);
+        widen(&mut files, code, how, &mut merged, &mut rules.evidence.packages);
         made_up = patterns(&files, code, how);
     }
     rules.made_code = set_apart(&mut files, code, &mut made_up);
@@ -179,7 +180,7 @@ fn file_rules<'a>(
             Err(why) => rules.refused.push(Refused { object: text(path), why }),
         }
     }
-    align(&mut merged, &renamed);
+    rules.evidence.aligned = align(&mut merged, &renamed);
     rules.files = merged.into_iter().map(|(path, access)| FileRule::new(path, access)).collect();
     made_up
 }
@@ -225,7 +226,7 @@ fn widen(
     code: &Code<'_>,
     how: How<'_>,
     merged: &mut BTreeMap<String, AccessSet>,
-    origins: &mut BTreeMap<String, Origin>,
+    packages: &mut BTreeMap<String, Origin>,
 ) {
     let data_dirs: Vec<_> =
         files.iter().filter_map(|(path, file)| layout::recognise(path, file.access)).collect();
@@ -240,7 +241,7 @@ fn widen(
         }
     }
     for tree in trees_of(files, code, how) {
-        origins.extend(tree.origin.map(|origin| (tree.glob.clone(), origin)));
+        packages.extend(tree.origin.map(|origin| (tree.glob.clone(), origin)));
         *merged.entry(tree.glob).or_default() |= tree.access;
     }
     let granted = Granted::by(merged);

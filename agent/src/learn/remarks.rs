@@ -12,19 +12,31 @@ use crate::profile::{PeerRule, PeerTarget, Profile};
 /// Remarks by the list that a rule stands in and its position there.
 pub(super) type Remarks = BTreeMap<(Section, usize), String>;
 
+/// What rules for files were made from that is not told by what was seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Evidence {
+    /// The packages behind globs.
+    pub(super) packages: BTreeMap<String, Origin>,
+    /// Rules in which a directory counts by another of its names, too, with that name.
+    pub(super) aligned: BTreeMap<String, String>,
+}
+
 /// What each rule for several files or peers was made from.
-pub(super) fn remarks(profile: &Profile, seen: &[Seen], origins: &BTreeMap<String, Origin>) -> Remarks {
+pub(super) fn remarks(profile: &Profile, seen: &[Seen], evidence: &Evidence) -> Remarks {
     let covered = covered(profile, seen);
     let count = |section, at| covered.get(&(section, at)).copied().filter(|count| *count > 1);
     let files = profile.files.iter().enumerate().filter_map(|(at, rule)| {
-        let remark = match origins.get(&rule.path) {
+        let own = match evidence.packages.get(&rule.path) {
             Some(Origin { package, files, seen }) => {
                 let (package, s) = (one_line(package), if *files == 1 { "" } else { "s" });
                 Some(format!("from {seen} of {files} file{s} of package {package}"))
             }
             None => count(Section::Files, at).map(|count| format!("from {count} files")),
         };
-        Some(((Section::Files, at), remark?))
+        let aligned = evidence.aligned.get(&rule.path);
+        let aligned = aligned.map(|other| format!("the same below {}, which is renamed", one_line(other)));
+        let remark: Vec<String> = own.into_iter().chain(aligned).collect();
+        (!remark.is_empty()).then(|| ((Section::Files, at), remark.join("; ")))
     });
     let wide = profile.peers.iter().enumerate().filter(|(_, rule)| is_wide(rule));
     let peers = wide.filter_map(|(at, _)| {
@@ -90,7 +102,7 @@ pub(super) fn one_line(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use stockade_abi::access::{AccessSet, CONNECT, READ};
+    use stockade_abi::access::{AccessSet, CONNECT, CREATE, READ, RENAME, WRITE};
     use stockade_abi::peer;
     use stockade_abi::reason::{Mode, Operation};
 
@@ -118,6 +130,27 @@ mod tests {
         assert_eq!(export.yaml.matches("# from").count(), 1, "{}", export.yaml);
         assert!(export.yaml.contains(" # from 12 files\n      access: [read]"), "{}", export.yaml);
         assert_eq!(profile::parse("export", &export.yaml).unwrap().profile, export.profile);
+    }
+
+    #[test]
+    fn a_rule_says_that_its_directory_has_two_names() {
+        let made = CREATE | WRITE;
+        let all = [
+            ("/srv/wal.tmp", CREATE | RENAME),
+            ("/srv/wal.tmp/0", made),
+            ("/srv/wal", CREATE),
+            ("/srv/wal/1", made),
+        ];
+        let seen: Vec<Seen> = all
+            .iter()
+            .map(|(path, access)| seen(Operation::File, *access, path.as_bytes().to_vec()))
+            .collect();
+        let export = export("db", Mode::Enforce, None, &seen, None, How::default());
+        for (path, other) in [("wal.tmp/1", "wal"), ("wal/0", "wal.tmp")] {
+            let rule = format!("- path: /srv/{path} # the same below /srv/{other}, which is renamed\n");
+            assert!(export.yaml.contains(&rule), "{}", export.yaml);
+        }
+        assert_eq!(export.yaml.matches(" # ").count(), 2, "{}", export.yaml);
     }
 
     #[test]

@@ -90,9 +90,10 @@ fn join(found: &mut Vec<Names>, pair: [&String; 2]) {
     found.push(all);
 }
 
-/// Grants the same below all the names of a directory. Where that would make code of what the container writes, nothing is
-/// done: a person has to decide.
-pub(super) fn align(rules: &mut BTreeMap<String, AccessSet>, renamed: &[Names]) {
+/// Grants the same below all the names of a directory, and tells which rules that changed, each with another of the names.
+/// Where it would make code of what the container writes, nothing is done: a person has to decide.
+pub(super) fn align(rules: &mut BTreeMap<String, AccessSet>, renamed: &[Names]) -> BTreeMap<String, String> {
+    let mut changed = BTreeMap::new();
     for names in renamed {
         let mut below: BTreeMap<String, AccessSet> = BTreeMap::new();
         for name in names {
@@ -106,9 +107,16 @@ pub(super) fn align(rules: &mut BTreeMap<String, AccessSet>, renamed: &[Names]) 
             continue;
         }
         for name in names {
-            rules.extend(below.iter().map(|(rest, access)| (format!("{name}/{rest}"), *access)));
+            let Some(other) = names.iter().find(|other| *other != name) else { continue };
+            for (rest, access) in &below {
+                let glob = format!("{name}/{rest}");
+                if rules.insert(glob.clone(), *access) != Some(*access) {
+                    changed.insert(glob, other.clone());
+                }
+            }
         }
     }
+    changed
 }
 
 #[cfg(test)]
